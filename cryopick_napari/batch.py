@@ -1,0 +1,260 @@
+"""Pick many micrographs: one in memory at a time, what is done skipped, a bad one passed over."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Generator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryopick_napari.coordinates import SUFFIX, CoordinateSet, targets, write_index, write_one
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.files import replacing
+from cryopick_napari.micrograph import Micrograph, read_micrograph, write_mrc
+from cryopick_napari.overlay import draw_overlay, write_png
+from cryopick_napari.picker import Picker
+from cryopick_napari.picks import Picks
+
+RECORD = "picking.json"
+
+
+@dataclass(frozen=True)
+class PickSettings:
+    """How micrographs are picked and what is written.
+
+    Attributes
+    ----------
+    format : str
+        One of `coordinates.FORMATS`.
+    threshold : float or None
+        Least score; None takes the model's own.
+    min_distance : float or None
+        Least distance between picks in particle diameters; None takes the model's own.
+    border : float
+        Picks nearer than this to an edge are left out, px of the micrograph.
+    spacing : float or None
+        Å/px where the files do not say it.
+    flip_y : bool
+        Count rows from the other end when writing.
+    maps, overlays : bool
+        Write probability and attention maps (MRC); pictures (PNG).
+    """
+
+    format: str = "relion"
+    threshold: float | None = None
+    min_distance: float | None = None
+    border: float = 0.0
+    spacing: float | None = None
+    flip_y: bool = False
+    maps: bool = False
+    overlays: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Picked:
+    """What became of one micrograph.
+
+    Attributes
+    ----------
+    path : Path
+    state : str
+        ``picked``, ``skipped`` (it was done before) or ``failed``.
+    picks : Picks or None
+    message : str
+        Why it failed.
+    """
+
+    path: Path
+    state: Literal["picked", "skipped", "failed"]
+    picks: Picks | None = None
+    message: str = ""
+
+
+def pick_files(
+    picker: Picker, paths: Sequence[Path], folder: Path, settings: PickSettings
+) -> Generator[Picked, None, None]:
+    """Pick micrographs one after the other, writing each one's coordinates at once.
+
+    The format's index (RELION's ``autopick.star``) is written at the end, also when the iteration is
+    closed early, and lists the micrographs of earlier runs into the same folder too.
+
+    Parameters
+    ----------
+    picker : Picker
+    paths : sequence of Path
+        Micrographs.
+    folder : Path
+        Where to write; made if it is not there.
+    settings : PickSettings
+
+    Yields
+    ------
+    Picked
+        One for each path, in order.
+
+    Raises
+    ------
+    CryopickError
+        If the folder cannot be written or holds picks of other micrographs, or two names collide.
+    """
+    record = Record.opened(folder, fingerprint(picker, settings), paths)
+    names = {path: micrograph_name(path) for path in paths}
+    every = list(dict.fromkeys([*record.names, *names.values()]))
+    files = targets(every, folder, settings.format, record.root)
+    redo = set(record.names if record.is_current else ()).__contains__
+    record.save(every)
+    try:
+        for path, name in names.items():
+            extras = extra_files(files[name], picker, settings)
+            if redo(name) and all(file.is_file() for file in (files[name], *extras.values())):
+                yield Picked(path, "skipped")
+                continue
+            try:
+                found = _pick_one(picker, path, settings, extras)
+            except CryopickError as error:
+                yield Picked(path, "failed", message=str(error))
+                continue
+            # The coordinates come last: when they are there, everything is.
+            write_one(found.flipped_y() if settings.flip_y else found, folder, settings.format, record.root)
+            yield Picked(path, "picked", found.picks)
+    finally:
+        write_index(every, folder, settings.format, record.root)
+
+
+def micrograph_name(path: Path) -> str:
+    """Name a micrograph as the project's other files do: relative to the current folder if below it."""
+    full, here = Path(os.path.normpath(path.absolute())), Path.cwd()
+    return (full.relative_to(here) if full.is_relative_to(here) else full).as_posix()
+
+
+def extra_files(file: Path, picker: Picker, settings: PickSettings) -> dict[str, Path]:
+    """Say where maps and pictures go that belong to a coordinate file."""
+    stem = file.name.removesuffix(SUFFIX[settings.format])
+    extras = {}
+    if settings.maps:
+        gated = picker.config.gate != "none"
+        levels = [f"att{level + 1}" for level in range(picker.config.depth)] if gated else []
+        extras = {kind: file.with_name(f"{stem}_{kind}.mrc") for kind in ("probability", *levels)}
+    if settings.overlays:
+        extras["overlay"] = file.with_name(f"{stem}_overlay.png")
+    return extras
+
+
+def _pick_one(picker: Picker, path: Path, settings: PickSettings, extras: dict[str, Path]) -> CoordinateSet:
+    """Pick a micrograph and write what was asked for beside its coordinates."""
+    micrograph = read_micrograph(path, settings.spacing)
+    scaled = picker.upright(picker.scale(micrograph))
+    probability = picker.probability(scaled)
+    picks = picker.picks(probability, scaled, settings.min_distance)
+    picks = picks.above(picker.config.threshold if settings.threshold is None else settings.threshold)
+    picks = picks.within(micrograph.shape, settings.border)
+    diameter = picker.config.diameter_at(micrograph.spacing)
+    for file in extras.values():
+        make_folder(file.parent)
+    if settings.maps:
+        for kind, plane in {"probability": probability, **picker.attention(scaled)}.items():
+            write_mrc(extras[kind], plane, map_spacing(plane, micrograph))
+    if settings.overlays:
+        write_png(extras["overlay"], draw_overlay(micrograph, picks, diameter, probability))
+    return CoordinateSet(micrograph_name(path), picks, micrograph.shape, micrograph.spacing, diameter)
+
+
+def map_spacing(plane: NDArray[np.float32], micrograph: Micrograph) -> tuple[float, float] | None:
+    """Pixel size (Å/px, rows and columns) of a map (h, w) that covers a micrograph."""
+    if micrograph.spacing is None:
+        return None
+    rows, columns = (side / size for side, size in zip(micrograph.shape, plane.shape, strict=True))
+    return micrograph.spacing * rows, micrograph.spacing * columns
+
+
+@dataclass(frozen=True)
+class Record:
+    """What an output folder knows about how it was made.
+
+    Attributes
+    ----------
+    folder : Path
+        The output folder.
+    made_by : str
+        Fingerprint of the model and the settings.
+    root : Path
+        The folder above all micrographs; folders below it are kept in the output.
+    names : tuple of str
+        Micrographs of all runs so far.
+    is_current : bool
+        Whether what is there was made by the same model and settings.
+    """
+
+    folder: Path
+    made_by: str
+    root: Path
+    names: tuple[str, ...]
+    is_current: bool
+
+    @classmethod
+    def opened(cls, folder: Path, made_by: str, paths: Sequence[Path]) -> Record:
+        """Read the record of a folder, or begin one.
+
+        Raises
+        ------
+        CryopickError
+            If the folder cannot be made, or holds picks of micrographs from elsewhere.
+        """
+        make_folder(folder)
+        root = Path(os.path.commonpath([Path(os.path.normpath(path.absolute())).parent for path in paths]))
+        known = _read_record(folder / RECORD)
+        before = Path(known.get("root", root))
+        if not root.is_relative_to(before):
+            raise CryopickError(
+                f"{folder} holds picks of micrographs below {before}, not of {root}: choose another --output"
+            )
+        return cls(
+            folder, made_by, before, tuple(known.get("micrographs", ())), known.get("made_by") == made_by
+        )
+
+    def save(self, names: Sequence[str]) -> None:
+        """Write the record with the names of all micrographs."""
+        content = {"made_by": self.made_by, "root": str(self.root), "micrographs": list(names)}
+        with replacing(self.folder / RECORD) as temporary:
+            temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """Read a record; a missing or damaged one is as good as none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises
+    ------
+    CryopickError
+        If that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CryopickError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+
+
+def fingerprint(picker: Picker, settings: PickSettings) -> str:
+    """Digest a model and the settings that change what it picks or how that is written."""
+    said = {"picker": asdict(picker.config), "settings": asdict(settings)}
+    for extra in ("maps", "overlays"):  # these add files, which are looked for by name
+        del said["settings"][extra]
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    for name, tensor in sorted(picker.network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,95 @@
+"""``cryopick pick``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryopick_napari.cli import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED
+from cryopick_napari.cli.options import add_spacing
+
+if TYPE_CHECKING:
+    from cryopick_napari.batch import Picked
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="files, folders, globs, or @lists of micrographs"
+    )
+    parser.add_argument("--model", type=Path, required=True, help="the model.safetensors of a training")
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where coordinates go")
+    parser.add_argument(
+        "--format", choices=("relion", "box", "cbox", "csv", "topaz"), default="relion", help="default relion"
+    )
+    parser.add_argument(
+        "--threshold", type=float, metavar="N", help="least score of a pick (default the model's own)"
+    )
+    parser.add_argument(
+        "--min-distance",
+        type=float,
+        metavar="N",
+        help="least distance of picks, in diameters (default the model's)",
+    )
+    parser.add_argument(
+        "--border", type=float, default=0.0, metavar="PX", help="leave out picks this near an edge"
+    )
+    parser.add_argument("--flip-y", action="store_true", help="count rows from the other end of the file")
+    parser.add_argument("--save-maps", action="store_true", help="write probability and attention maps (MRC)")
+    parser.add_argument(
+        "--overlay", action="store_true", help="write a picture of each field with its picks (PNG)"
+    )
+    parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps")
+    add_spacing(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Pick micrographs; return the exit code."""
+    from tqdm import tqdm
+
+    from cryopick_napari.batch import PickSettings, pick_files
+    from cryopick_napari.cli.progress import stop_request
+    from cryopick_napari.devices import resolve_device
+    from cryopick_napari.micrograph import find_micrographs
+    from cryopick_napari.picker import Picker
+
+    paths = find_micrographs(options.paths)
+    picker = Picker.load(options.model, resolve_device(options.device))
+    settings = PickSettings(
+        options.format,
+        options.threshold,
+        options.min_distance,
+        options.border,
+        options.spacing,
+        options.flip_y,
+        options.save_maps,
+        options.overlay,
+    )
+    done: list[Picked] = []
+    job = pick_files(picker, paths, options.output, settings)
+    with stop_request() as asked, tqdm(job, total=len(paths), unit="micrograph", dynamic_ncols=True) as bar:
+        for picked in bar:
+            done.append(picked)
+            if picked.state == "failed":
+                bar.write(f"skipped: {picked.message}", file=sys.stderr)
+            if asked.is_set():
+                job.close()
+                break
+    print(_summary(done, options.output))
+    if asked.is_set():
+        return EXIT_INTERRUPTED
+    return EXIT_ERROR if all(picked.state == "failed" for picked in done) else EXIT_DONE
+
+
+def _summary(done: list[Picked], folder: Path) -> str:
+    """Say in a line what was done."""
+    new = [picked.picks for picked in done if picked.picks is not None]
+    count = sum(len(picks) for picks in new)
+    parts = [f"{count} picks on {len(new)} micrographs in {folder}"]
+    for state, words in (("skipped", "done before"), ("failed", "could not be picked")):
+        number = sum(picked.state == state for picked in done)
+        if number:
+            parts.append(f"{number} {words}")
+    return "; ".join(parts)

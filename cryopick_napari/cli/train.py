@@ -1,0 +1,173 @@
+"""``cryopick train``."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cryopick_napari.cli import EXIT_DONE, EXIT_INTERRUPTED
+from cryopick_napari.cli.options import add_fields, add_size, given, particle_size
+from cryopick_napari.config import PRESETS, PickerConfig, TrainingConfig
+from cryopick_napari.errors import CryopickError
+
+if TYPE_CHECKING:
+    from cryopick_napari.labels import Example
+    from cryopick_napari.picker import Picker
+
+NETWORK_OPTIONS = (
+    "network_diameter",
+    "base_features",
+    "depth",
+    "gate",
+    "filter_channel",
+    "polarity",
+    "min_distance",
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--micrographs", nargs="+", metavar="PATH", help="files, folders, globs, or @lists of micrographs"
+    )
+    data.add_argument(
+        "--coordinates", type=Path, metavar="PATH", help="one file for all of them, or a folder"
+    )
+    data.add_argument(
+        "--train-data-dir",
+        type=Path,
+        metavar="DIR",
+        help="instead: a folder with micrographs/ and coordinates/",
+    )
+    data.add_argument(
+        "--val-data-dir",
+        type=Path,
+        metavar="DIR",
+        help="such a folder to validate on; else labels are held out",
+    )
+    data.add_argument(
+        "--labelled",
+        choices=("auto", "fully", "partly"),
+        default="auto",
+        help="whether every particle of these micrographs is labelled, or only some are; "
+        "auto takes labels that cover less than 8 %% of the field for some (default auto)",
+    )
+    data.add_argument(
+        "--output-dir", type=Path, required=True, metavar="DIR", help="where model.safetensors goes"
+    )
+    add_size(parser)
+    training = parser.add_argument_group("training")
+    about = "; ".join(f"{name}: {preset.about}" for name, preset in PRESETS.items())
+    training.add_argument("--preset", choices=PRESETS, help=about)
+    training.add_argument(
+        "--resume", action="store_true", help="go on with the interrupted training in --output-dir"
+    )
+    add_fields(training, TrainingConfig, [field.name for field in dataclasses.fields(TrainingConfig)])
+    add_fields(parser.add_argument_group("network"), PickerConfig, NETWORK_OPTIONS)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train a model; return the exit code."""
+    from cryopick_napari.batch import make_folder
+    from cryopick_napari.checkpoint import load_checkpoint
+    from cryopick_napari.cli.progress import CHECKPOINT, MODEL, run_training
+    from cryopick_napari.devices import default_preset, resolve_device
+    from cryopick_napari.examples import new_picker
+    from cryopick_napari.training import train
+
+    preset = options.preset or default_preset(resolve_device(getattr(options, "device", "auto")))
+    config = TrainingConfig(**{**PRESETS[preset].training, **given(options, TrainingConfig)})
+    examples = _examples(options, *_sources(options), preset)
+    validation = []
+    if options.val_data_dir is not None:
+        validation = _examples(options, *_data_folder(options.val_data_dir), preset)
+    picker = _new_picker(new_picker, options, examples, preset, config.seed)
+    make_folder(options.output_dir)
+    resume = None
+    if options.resume:
+        resume = load_checkpoint(options.output_dir / CHECKPOINT, "training")
+    _announce(examples, picker, preset, config)
+    trained, stopped = run_training(train(picker, examples, config, validation, resume), options.output_dir)
+    _report(trained, options.output_dir / MODEL)
+    return EXIT_INTERRUPTED if stopped else EXIT_DONE
+
+
+def _sources(options: argparse.Namespace) -> tuple[list[str], Path]:
+    """Say where micrographs and labels are."""
+    if options.train_data_dir is not None:
+        if options.micrographs or options.coordinates:
+            raise CryopickError("give --train-data-dir, or --micrographs and --coordinates, not both")
+        return _data_folder(options.train_data_dir)
+    if not options.micrographs or options.coordinates is None:
+        raise CryopickError("what to learn from? give --micrographs and --coordinates, or --train-data-dir")
+    return options.micrographs, options.coordinates
+
+
+def _data_folder(folder: Path) -> tuple[list[str], Path]:
+    for part in ("micrographs", "coordinates"):
+        if not (folder / part).is_dir():
+            raise CryopickError(f"{folder} has no folder {part!r}: it needs micrographs/ and coordinates/")
+    return [str(folder / "micrographs")], folder / "coordinates"
+
+
+def _examples(
+    options: argparse.Namespace, micrographs: list[str], coordinates: Path, preset: str
+) -> list[Example]:
+    from cryopick_napari.config import ParticleSize
+    from cryopick_napari.examples import load_examples
+    from cryopick_napari.micrograph import find_micrographs
+
+    own = PRESETS[preset].picker.get("diameter")
+    if own is not None and options.diameter is None and options.particle_radius is None:
+        size = ParticleSize(own, in_angstrom=False)
+    else:
+        size = particle_size(options)
+    return load_examples(find_micrographs(micrographs), coordinates, size, options.spacing, options.labelled)
+
+
+def _new_picker(
+    make: Any, options: argparse.Namespace, examples: list[Example], preset: str, seed: int
+) -> Picker:
+    settings = {
+        name: value for name, value in given(options, PickerConfig).items() if name in NETWORK_OPTIONS
+    }
+    picker: Picker = make(
+        examples,
+        options.diameter,
+        radius=options.particle_radius,
+        preset=preset,
+        settings=settings,
+        seed=seed,
+    )
+    return picker
+
+
+def _announce(examples: list[Example], picker: Picker, preset: str, config: TrainingConfig) -> None:
+    """Say what is about to be learned from what."""
+    from cryopick_napari.devices import resolve_device
+    from cryopick_napari.network import parameter_count
+
+    settings = picker.config
+    labels = sum(len(example.labels.positives) for example in examples)
+    partly = sum(not example.labels.complete for example in examples)
+    kind = "all fully labelled" if not partly else f"{partly} of them labelled only in part"
+    size = f"{settings.diameter:.0f} px"
+    if settings.diameter_angstrom is not None:
+        size += f" = {settings.diameter_angstrom:.0f} Å at {settings.spacing:g} Å/px"
+    print(f"{labels} {settings.polarity} particles of {size} on {len(examples)} micrographs, {kind}")
+    print(
+        f"preset {preset}: {parameter_count(picker.network):,} parameters, particles at "
+        f"{settings.network_diameter or settings.diameter:.1f} px, on {resolve_device(config.device)}"
+    )
+
+
+def _report(picker: Picker, path: Path) -> None:
+    """Say how good the model is, and where it is."""
+    found = picker.training["validation"]
+    figures = f"recall {found['recall']:.3f}"
+    if found["f1"] == found["f1"]:  # not nan: precision is unknown where only some particles are labelled
+        figures = f"F1 {found['f1']:.3f}, precision {found['precision']:.3f}, {figures}"
+    print(f"{path}: on held-out labels {figures}; threshold {picker.config.threshold:.3f}")

@@ -1,0 +1,220 @@
+"""What a model is, how it is made, and every default.
+
+The options of the command line and the header of a model file are derived from these fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from cryopick_napari.errors import CryopickError
+
+
+def setting(default: Any, help: str, unit: str = "", usual: str = "") -> Any:
+    """Make a dataclass field that carries its help text, unit and usual range."""
+    return field(default=default, metadata={"help": help, "unit": unit, "usual": usual})
+
+
+LARGEST = {
+    "diameter": 10_000,
+    "spacing": 10_000,
+    "network_diameter": 10_000,
+    "base_features": 1024,
+    "depth": 8,
+}
+
+
+@dataclass(frozen=True)
+class PickerConfig:
+    """What a model is: all it needs, beside its weights, to pick a micrograph."""
+
+    diameter: float = setting(100.0, "particle diameter (longest side) in the training micrographs", "px")
+    spacing: float | None = setting(None, "pixel size of the training micrographs", "Å/px")
+    network_diameter: float | None = setting(
+        13.5, "particle diameter after Fourier cropping; none keeps the file's own pixels", "px"
+    )
+    base_features: int = setting(8, "features of the first level", usual="8-64")
+    depth: int = setting(3, "levels above the bottleneck", usual="3-4")
+    gate: Literal["additive", "none"] = setting("additive", "attention gates; none makes a plain U-Net")
+    filter_channel: bool = setting(True, "show the network the matched filter of the average particle too")
+    polarity: Literal["dark", "light"] = setting("dark", "particles darker or lighter than the ice")
+    averaging: bool = setting(True, "average the probability over the 8 flips and turns")
+    min_distance: float = setting(0.5, "least distance between picks", "diameters")
+    threshold: float = setting(0.5, "least score of a pick")
+
+    def __post_init__(self) -> None:
+        """Refuse values that no model can have."""
+        for name, largest in LARGEST.items():
+            value = getattr(self, name)
+            if value is not None and not 0 < value <= largest:
+                what = name.replace("_", " ")
+                raise CryopickError(f"the {what} must be above 0 and at most {largest}, not {value}")
+        if not (0 <= self.threshold <= 1 and 0 <= self.min_distance <= 100):
+            raise CryopickError(
+                "the threshold must lie between 0 and 1, the least distance between 0 and 100"
+            )
+        if self.gate not in ("additive", "none") or self.polarity not in ("dark", "light"):
+            raise CryopickError(f"no such gate or polarity: {self.gate!r}, {self.polarity!r}")
+
+    @property
+    def diameter_angstrom(self) -> float | None:
+        """Particle diameter in Å, or None if the pixel size is unknown."""
+        return None if self.spacing is None else self.diameter * self.spacing
+
+    def diameter_at(self, spacing: float | None) -> float:
+        """Particle diameter in px of a micrograph with this pixel size (Å/px).
+
+        A micrograph of unknown pixel size is taken to have that of the training micrographs.
+        """
+        return self.diameter * self.spacing / spacing if spacing and self.spacing else self.diameter
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is made."""
+
+    initial_epochs: int = setting(25, "epochs of supervised training", usual="50-200 with full networks")
+    epoch_crops: int = setting(160, "random crops an epoch")
+    batch_size: int = setting(8, "crops a step", usual="32-256 on a GPU")
+    accumulation_steps: int = setting(1, "batches whose gradients are added before a step")
+    patch_size: int = setting(128, "side of a crop", "network px")
+    learning_rate: float = setting(
+        3e-3, "peak learning rate of AdamW", usual="1e-4 to 1e-3 with full networks"
+    )
+    weight_decay: float = setting(1e-2, "weight decay of AdamW")
+    gradient_clip: float = setting(1.0, "largest norm of the gradient")
+    patience: int = setting(8, "epochs without a better validation before stopping; 0 never stops early")
+    held_out: float = setting(0.2, "part of the labels kept for validation and for the threshold")
+    target_radius: float = setting(0.5, "radius of the disc painted for a particle", "particle radii")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
+        "auto", "arithmetic of the network; auto takes bfloat16 where the processor has it"
+    )
+    device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps")
+    seed: int = setting(42, "seed of every random choice")
+
+    def __post_init__(self) -> None:
+        """Refuse values no training can use."""
+        for name in ("initial_epochs", "epoch_crops", "batch_size", "accumulation_steps", "patch_size"):
+            if getattr(self, name) < 1:
+                raise CryopickError(f"{name.replace('_', ' ')} must be at least 1, not {getattr(self, name)}")
+        for name in ("learning_rate", "gradient_clip", "target_radius"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise CryopickError(
+                    f"the {name.replace('_', ' ')} must be above 0, not {getattr(self, name)}"
+                )
+        if not 0 < self.held_out < 1:
+            raise CryopickError(f"the held-out part must lie between 0 and 1, not {self.held_out}")
+        if self.precision not in ("auto", "float32", "bfloat16", "float16"):
+            raise CryopickError(f"no such precision: {self.precision!r}")
+
+
+@dataclass(frozen=True)
+class ParticleSize:
+    """A particle's longest side, as the user gave it: in Å or in pixels.
+
+    Attributes
+    ----------
+    diameter : float
+    in_angstrom : bool
+        Otherwise in px of the micrograph.
+    """
+
+    diameter: float
+    in_angstrom: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be a diameter."""
+        if not (math.isfinite(self.diameter) and self.diameter > 0):
+            raise CryopickError(f"the particle's diameter must be above 0, not {self.diameter:g}")
+
+    def in_pixels(self, spacing: float | None) -> float:
+        """Diameter in px at a pixel size (Å/px).
+
+        Raises
+        ------
+        CryopickError
+            If it was given in Å and the pixel size is unknown.
+        """
+        if not self.in_angstrom:
+            return self.diameter
+        if spacing is None:
+            raise CryopickError(
+                "a diameter in Å needs the pixel size, which the micrographs do not say: "
+                "give --spacing, or the size in pixels by --particle-radius"
+            )
+        return self.diameter / spacing
+
+
+@dataclass(frozen=True)
+class Preset:
+    """An architecture and a schedule that go together."""
+
+    about: str
+    picker: dict[str, Any]
+    training: dict[str, Any]
+
+
+PRESETS = {
+    "small": Preset("8 features, depth 3; the default without a GPU", {}, {}),
+    "medium": Preset("16 features, depth 4", {"base_features": 16, "depth": 4}, {"learning_rate": 2e-3}),
+    "full": Preset(
+        "64 features, depth 4; the default on a CUDA card",
+        {"base_features": 64, "depth": 4},
+        {"learning_rate": 1e-3, "batch_size": 16, "epoch_crops": 320},
+    ),
+    "reference": Preset(
+        "64 features, depth 4, the file's own pixels, radius 42 px, 100 epochs of batch 128",
+        {
+            "base_features": 64,
+            "depth": 4,
+            "network_diameter": None,
+            "diameter": 84.0,
+            "filter_channel": False,
+        },
+        {
+            "initial_epochs": 100,
+            "epoch_crops": 1280,
+            "batch_size": 128,
+            "patch_size": 128,
+            "learning_rate": 1e-3,
+            "target_radius": 1.0,
+        },
+    ),
+}
+
+
+Config = TypeVar("Config", PickerConfig, TrainingConfig)
+
+
+def config_from(kind: type[Config], values: object, source: str) -> Config:
+    """Make a configuration of untrusted values, as a file's header holds them.
+
+    Raises
+    ------
+    CryopickError
+        If a name is unknown or a value cannot be; names ``source``.
+    """
+    if not isinstance(values, dict):
+        raise CryopickError(f"{source} holds no configuration: it is not a cryopick file, or damaged")
+    known = {field.name: field for field in dataclasses.fields(kind)}
+    for name, value in values.items():
+        if name not in known:
+            raise CryopickError(f"{source} has an unknown setting {name!r}: upgrade cryopick-napari")
+        if not _fits(value, str(known[name].type)):
+            raise CryopickError(f"{source}: {name} cannot be {value!r}")
+    try:
+        return kind(**values)
+    except CryopickError as error:
+        raise CryopickError(f"{source}: {error}") from error
+
+
+def _fits(value: object, annotation: str) -> bool:
+    """Whether a value is of the annotated type; a whole number will do for a float."""
+    if value is None or isinstance(value, bool):
+        return ("None" if value is None else "bool") in annotation
+    if annotation.startswith("float"):
+        return isinstance(value, int | float)
+    return isinstance(value, int if annotation == "int" else str) and annotation != "bool"

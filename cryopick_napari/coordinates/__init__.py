@@ -1,0 +1,25 @@
+"""Coordinate files of other programs: the only place that knows of flips, corners and columns."""
+
+from __future__ import annotations
+
+from cryopick_napari.coordinates.base import CoordinateSet, merged
+from cryopick_napari.coordinates.converting import convert
+from cryopick_napari.coordinates.formats import FORMATS, SUFFIX, Format
+from cryopick_napari.coordinates.matching import match
+from cryopick_napari.coordinates.reading import read_coordinates
+from cryopick_napari.coordinates.writing import targets, write_coordinates, write_index, write_one
+
+__all__ = [
+    "FORMATS",
+    "SUFFIX",
+    "CoordinateSet",
+    "Format",
+    "convert",
+    "match",
+    "merged",
+    "read_coordinates",
+    "targets",
+    "write_coordinates",
+    "write_index",
+    "write_one",
+]

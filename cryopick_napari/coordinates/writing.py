@@ -1,0 +1,175 @@
+"""From values to coordinate files, never outside the folder they are to go to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cryopick_napari.coordinates import relion, tables
+from cryopick_napari.coordinates.base import CoordinateSet, merged
+from cryopick_napari.coordinates.formats import format_named
+from cryopick_napari.coordinates.naming import absolute, place, stem
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.files import replacing
+
+
+def write_coordinates(
+    sets: Iterable[CoordinateSet], folder: Path, format: str, flip_y: bool = False, root: Path | None = None
+) -> list[Path]:
+    """Write one file a micrograph, and the index where the format has one; Topaz has only `picks.txt`.
+
+    The folders in a micrograph's name are kept below ``folder``: `Movies/a.mrc` -> `Movies/a_autopick.star`.
+
+    Parameters
+    ----------
+    sets : iterable of CoordinateSet
+        Those of the same micrograph are joined.
+    folder : Path
+        Made if it is not there.
+    format : str
+        One of `FORMATS`.
+    flip_y : bool
+        Row r becomes height - 1 - r, for programs that count from the other end.
+    root : Path, optional
+        See `targets`.
+
+    Returns
+    -------
+    list of Path
+        What was written, the index last.
+
+    Raises
+    ------
+    CryopickError
+        If a name leads out of the folder, two share a file, a height or a diameter is missing, or
+        writing fails. Names are checked before anything is written.
+    """
+    named: dict[str, list[CoordinateSet]] = {}
+    for rows in sets:
+        named.setdefault(rows.micrograph, []).append(rows.flipped_y() if flip_y else rows)
+    joined = [merged(same) for same in named.values()]
+    targets(list(named), folder, format, root)
+    if format == "topaz":
+        return [_save(_index_path(folder, format), tables.write_topaz(*joined))]
+    written = [write_one(rows, folder, format, root) for rows in joined]
+    index = write_index(list(named), folder, format, root)
+    return [*written, index] if index else written
+
+
+def write_one(rows: CoordinateSet, folder: Path, format: str, root: Path | None = None) -> Path:
+    """Write the file of one micrograph, as soon as it is picked.
+
+    For Topaz this is a file of its own too; `write_index` puts them together.
+
+    Raises
+    ------
+    CryopickError
+        As `write_coordinates`.
+    """
+    kind = format_named(format)
+    return _save(place(rows.micrograph, folder, kind.suffix, root), kind.write(rows))
+
+
+def write_index(names: Sequence[str], folder: Path, format: str, root: Path | None = None) -> Path | None:
+    """Write the index of all micrographs whose files are there; None if the format has none.
+
+    RELION's `autopick.star` names each coordinate file relative to the current folder, which RELION takes
+    for the project's, when it lies below that; otherwise relative to the index. Topaz's `picks.txt` holds
+    the lines of all of them.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of micrographs, in order, as given to `write_one`.
+    folder, format, root
+        As for `write_one`.
+
+    Raises
+    ------
+    CryopickError
+        As `write_coordinates`.
+    """
+    if format_named(format).index is None:
+        return None
+    files = {name: path for name, path in targets(names, folder, format, root).items() if path.is_file()}
+    if format == "relion":
+        text = relion.write_index([(name, _from_project(path, folder)) for name, path in files.items()])
+    else:
+        bodies = (path.read_text(encoding="utf-8").partition("\n")[2] for path in files.values())
+        text = tables.write_topaz() + "".join(bodies)
+    return _save(_index_path(folder, format), text)
+
+
+def targets(names: Sequence[str], folder: Path, format: str, root: Path | None = None) -> dict[str, Path]:
+    """Say where the file of each micrograph goes, so that trouble is found before the work begins.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of micrographs.
+    folder : Path
+        The output folder.
+    format : str
+        One of `FORMATS`.
+    root : Path, optional
+        Of micrographs below this folder only the folders below it are kept; without it a name that
+        is absolute or holds ".." is an error.
+
+    Raises
+    ------
+    CryopickError
+        If a name leads out of the folder, or two micrographs would share a file (in Topaz's one
+        file: a name, for it has no folders).
+    """
+    suffix = format_named(format).suffix
+    files = {name: place(name, folder, suffix, root) for name in names}
+    owners: dict[str, str] = {}
+    for name, file in files.items():
+        key = stem(name) if format == "topaz" else str(file)
+        if owners.setdefault(key, name) != name:
+            raise CryopickError(
+                f"micrographs {owners[key]!r} and {name!r} would share {key!r} in the {format} output; "
+                "rename one, or choose another format"
+            )
+    return files
+
+
+def write_file(sets: Sequence[CoordinateSet], file: Path, format: str) -> Path:
+    """Write the set of one micrograph, for Topaz of many, to a file the user named.
+
+    Raises
+    ------
+    CryopickError
+        If there are several where one has room, a diameter is missing, or writing fails.
+    """
+    if format == "topaz":
+        targets([rows.micrograph for rows in sets], file.parent, format)
+        return _save(file, tables.write_topaz(*sets))
+    if len(sets) != 1:
+        raise CryopickError(f"{file} has room for one micrograph, not {len(sets)}; give a folder")
+    return _save(file, format_named(format).write(sets[0]))
+
+
+def _index_path(folder: Path, format: str) -> Path:
+    path = folder / (format_named(format).index or "")
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+        raise CryopickError(f"{path} is a link out of {folder}; remove it")
+    return path
+
+
+def _from_project(path: Path, folder: Path) -> str:
+    here = Path.cwd()
+    ways = (absolute(path), Path(os.path.realpath(path)))  # the project may have been entered by a link
+    inside = next((way for way in ways if way.is_relative_to(here)), None)
+    return (inside.relative_to(here) if inside else path.relative_to(folder)).as_posix()
+
+
+def _save(path: Path, text: str) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CryopickError(f"cannot make the folder {path.parent}: {error.strerror or error}") from error
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+    return path

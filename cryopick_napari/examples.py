@@ -1,0 +1,209 @@
+"""From micrographs and coordinate files to what a training starts with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryopick_napari.config import PRESETS, ParticleSize, PickerConfig
+from cryopick_napari.coordinates import match, read_coordinates
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.labels import Example, Labels, look_complete
+from cryopick_napari.micrograph import Micrograph, read_micrograph
+from cryopick_napari.picker import Picker
+from cryopick_napari.picks import Picks
+from cryopick_napari.rescale import to_network_scale
+from cryopick_napari.template import BINS, REACH, radial_profile
+
+NETWORK_SIDE = 512  # px: the field is cropped no further than to this side ...
+FAINT = 0.8  # peak-to-peak contrast below which the network is given the matched filter as well
+NETWORK_DIAMETERS = 13.5, 20.0  # px: ... as long as a particle's diameter stays between these
+
+
+def load_examples(
+    micrographs: Sequence[Path],
+    coordinates: Path,
+    size: ParticleSize,
+    spacing: float | None = None,
+    labelled: str = "auto",
+) -> list[Example]:
+    """Read micrographs and the labels that belong to them.
+
+    Parameters
+    ----------
+    micrographs : sequence of Path
+    coordinates : Path
+        One file for all micrographs, or a folder with one a micrograph.
+    size : ParticleSize
+    spacing : float, optional
+        Å/px, where the files do not say it.
+    labelled : str
+        ``fully``: every particle of these fields is labelled; ``partly``: some are; ``auto`` takes
+        the former if labelled particles cover at least 8 % of a field.
+
+    Returns
+    -------
+    list of Example
+        One for each micrograph that has labels.
+
+    Raises
+    ------
+    CryopickError
+        If nothing matches, labels belong to a micrograph that is not there, or the size does not fit.
+    """
+    loaded = {path: read_micrograph(path, spacing) for path in micrographs}
+    sets = read_coordinates(coordinates, {str(path): field.shape for path, field in loaded.items()})
+    matched, unmatched = match(sets, list(micrographs))
+    if not matched or unmatched:
+        missing = ", ".join(unmatched[:3]) + (" ..." if len(unmatched) > 3 else "")
+        raise CryopickError(
+            f"{coordinates} has labels for {missing or 'nothing'}, which is none of the "
+            f"{len(micrographs)} micrographs: give those too, or leave their labels out"
+        )
+    return [_example(loaded[path], rows.picks, size, labelled) for path, rows in matched.items()]
+
+
+def _example(micrograph: Micrograph, positives: Picks, size: ParticleSize, labelled: str) -> Example:
+    """Put a micrograph and its labels together."""
+    rows, columns = micrograph.shape
+    outside = len(positives) - len(positives.within(micrograph.shape))
+    if outside:
+        raise CryopickError(
+            f"{outside} of {len(positives)} labels of {micrograph.path} lie outside its {rows} rows and "
+            f"{columns} columns: are they another micrograph's, or of another binning?"
+        )
+    diameter = size.in_pixels(micrograph.spacing)
+    fully = labelled == "fully" or (
+        labelled == "auto" and look_complete(positives, micrograph.shape, diameter)
+    )
+    return Example(
+        micrograph, Labels.of_whole_field(positives, micrograph.shape) if fully else Labels(positives)
+    )
+
+
+def new_picker(
+    examples: Sequence[Example],
+    diameter: float | None = None,
+    *,
+    radius: float | None = None,
+    preset: str = "small",
+    settings: Mapping[str, Any] | None = None,
+    seed: int = 42,
+) -> Picker:
+    """Make an untrained picker that suits the labelled micrographs.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+    diameter : float
+        The particle's longest side, Å.
+    radius : float
+        Instead of the diameter: half of it, in px of the micrographs.
+    preset : str
+        ``small``, ``medium``, ``full`` or ``reference``.
+    settings : mapping, optional
+        Fields of `PickerConfig` that are to differ from the preset's.
+    seed : int
+        Of the initial weights.
+
+    Raises
+    ------
+    CryopickError
+        If the size is missing, impossible, or larger than a field.
+    """
+    chosen = {**PRESETS[preset].picker, **(settings or {})}
+    size = _size(diameter, radius, chosen)
+    first = examples[0].micrograph
+    pixels = size.in_pixels(first.spacing)
+    for example in examples:
+        if size.in_pixels(example.micrograph.spacing) > min(example.micrograph.shape):
+            height, width = example.micrograph.shape
+            raise CryopickError(
+                f"a particle of {pixels:.0f} px is larger than {example.micrograph.path or 'the field'} "
+                f"({height} x {width} px): check the diameter and the pixel size"
+            )
+    config = PickerConfig(
+        **{
+            "network_diameter": network_diameter(pixels, first.shape),
+            **chosen,
+            "diameter": pixels,
+            "spacing": first.spacing,
+        }
+    )
+    profile = average_particle(examples, config)
+    seen = {"polarity": polarity(profile), "filter_channel": bool(np.ptp(profile) < FAINT), **chosen}
+    return Picker.new(replace(config, **{name: seen[name] for name in ("polarity", "filter_channel")}), seed)
+
+
+def network_diameter(diameter: float, shape: tuple[int, int]) -> float:
+    """Choose how many network pixels a particle spans.
+
+    Parameters
+    ----------
+    diameter : float
+        Of a particle, px of the micrograph.
+    shape : (int, int)
+        Rows and columns of a micrograph.
+
+    Returns
+    -------
+    float
+        As many as a field of 512 x 512 network pixels has room for, between 13.5 and 20: small
+        fields can be looked at more finely at the same cost.
+    """
+    low, high = NETWORK_DIAMETERS
+    return min(high, max(low, diameter * NETWORK_SIDE / math.sqrt(shape[0] * shape[1])))
+
+
+def average_particle(examples: Sequence[Example], config: PickerConfig) -> NDArray[np.float64]:
+    """Average labelled particles over all directions.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+    config : PickerConfig
+        Diameter and scale.
+
+    Returns
+    -------
+    (32,) float64
+        Grey value from the centre to 0.8 diameters, in standard deviations of a network pixel's noise.
+    """
+    total = np.zeros((2, BINS))
+    for example in examples:
+        diameter = config.diameter_at(example.micrograph.spacing)
+        scaled = to_network_scale(example.micrograph, diameter, config.network_diameter)
+        total += radial_profile(
+            scaled.image, scaled.from_source(example.labels.positives.yx), scaled.diameter
+        )
+    mean: NDArray[np.float64] = total[0] / np.maximum(total[1], 1)
+    return mean
+
+
+def polarity(profile: NDArray[np.float64]) -> str:
+    """Tell whether particles are ``dark`` or ``light`` against what surrounds them."""
+    edge = round(BINS * 0.5 / REACH)
+    area = np.arange(BINS) + 0.5
+    inner, outer = (
+        np.average(profile[part], weights=area[part]) for part in (slice(edge), slice(edge, None))
+    )
+    return "light" if inner > outer else "dark"
+
+
+def _size(diameter: float | None, radius: float | None, preset: Mapping[str, Any]) -> ParticleSize:
+    """Take the size the user gave, or the preset's own."""
+    if (diameter is None) == (radius is None):
+        if diameter is None and "diameter" in preset:
+            return ParticleSize(preset["diameter"], in_angstrom=False)
+        raise CryopickError("give the particle's size once: its diameter in Å, or its radius in pixels")
+    return (
+        ParticleSize(diameter)
+        if diameter is not None
+        else ParticleSize(2 * (radius or 0.0), in_angstrom=False)
+    )

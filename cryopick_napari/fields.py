@@ -1,0 +1,163 @@
+"""Labelled micrographs at the network's scale: what is learned from, and what is held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cryopick_napari.config import PickerConfig
+from cryopick_napari.labels import Example, areas_mask
+from cryopick_napari.metrics import discs
+from cryopick_napari.rescale import Scaled, to_network_scale
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """An example at the network's scale; positions and masks in its pixels.
+
+    Attributes
+    ----------
+    scaled : Scaled
+        With bright particles.
+    positives, negatives : (n, 2) float32
+    complete : (h, w) bool
+        Where every particle is labelled.
+    usable : (h, w) bool
+        Neither dead nor excluded.
+    held : (h, w) bool
+        Kept from training, for validation and the threshold.
+    """
+
+    scaled: Scaled
+    positives: NDArray[np.float32]
+    negatives: NDArray[np.float32]
+    complete: Mask
+    usable: Mask
+    held: Mask
+
+    @property
+    def diameter(self) -> float:
+        """Of a particle, network px."""
+        return self.scaled.diameter
+
+    @property
+    def learned(self) -> Mask:
+        """Ground that training may use."""
+        return self.usable & ~self.held
+
+    @property
+    def tested(self) -> Mask:
+        """Ground that validation may use."""
+        return self.usable & self.held
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the labels say anything about where no particle is."""
+        return bool(self.complete.any())
+
+
+def prepare(example: Example, config: PickerConfig, device: str | torch.device = "cpu") -> Field:
+    """Bring an example to the network's scale and the network's polarity."""
+    micrograph, labels = example.micrograph, example.labels
+    diameter = config.diameter_at(micrograph.spacing)
+    scaled = to_network_scale(micrograph, diameter, config.network_diameter, device)
+    scaled = scaled.inverted() if config.polarity == "dark" else scaled
+    shape = (scaled.image.shape[0], scaled.image.shape[1])
+    return Field(
+        scaled,
+        scaled.from_source(labels.positives.yx),
+        scaled.from_source(labels.negatives.yx),
+        areas_mask(labels.complete, shape, scaled.ratio),
+        scaled.valid.cpu().numpy() & ~areas_mask(labels.excluded, shape, scaled.ratio),
+        np.zeros(shape, bool),
+    )
+
+
+def hold_out(field: Field, part: float, rng: np.random.Generator) -> Field:
+    """Keep a part of the labels from training.
+
+    Parameters
+    ----------
+    field : Field
+        Nothing is held out where it has fewer than two particles.
+    part : float
+        Between 0 and 1. A fully labelled area gives a band across it; clicks give single
+        clicks with their surroundings.
+    rng : numpy.random.Generator
+        The only source of randomness.
+
+    Returns
+    -------
+    Field
+    """
+    held = _band(field, part, rng) if field.is_complete else _some_clicks(field, part, rng)
+    return replace(field, held=held)
+
+
+def hold_out_all(field: Field) -> Field:
+    """Use a field for validation only."""
+    return replace(field, held=np.ones_like(field.held))
+
+
+def inside(yx: NDArray[np.float32], mask: Mask) -> Mask:
+    """Tell which positions (n, 2) lie on a true pixel."""
+    rows, columns = np.clip(np.rint(yx).astype(int), 0, np.asarray(mask.shape) - 1).T
+    on_it: Mask = mask[rows, columns]
+    return on_it
+
+
+def target_and_weight(field: Field, target_radius: float, ground: Mask) -> tuple[Tensor, Tensor]:
+    """Paint what the network should answer, and how much each pixel counts.
+
+    Parameters
+    ----------
+    field : Field
+        With its labels.
+    target_radius : float
+        Radius of the disc of a particle, in particle radii.
+    ground : (h, w) bool
+        The pixels that count at all.
+
+    Returns
+    -------
+    target, weight : (h, w) float32 tensors
+        Where labels are complete, every pixel counts 1. Elsewhere all unlabelled pixels together
+        count as much as the labelled discs: most of them are background, some are not.
+    """
+    radius = field.diameter / 2
+    shape = (field.held.shape[0], field.held.shape[1])
+    target = discs(shape, field.positives, target_radius * radius)
+    known = field.complete | target | discs(shape, field.negatives, radius)
+    unknown = ground & ~known
+    share = (ground & target).sum() / max(1, unknown.sum())
+    weight = np.where(known, 1.0, min(1.0, share)) * ground
+    return torch.from_numpy(target.astype(np.float32)), torch.from_numpy(weight.astype(np.float32))
+
+
+def _band(field: Field, part: float, rng: np.random.Generator) -> Mask:
+    """Mark a band across the fully labelled area, along a random axis, over a random particle."""
+    held = np.zeros_like(field.held)
+    known = field.positives[inside(field.positives, field.complete & field.usable)]
+    if len(known) < 2:  # a band without a particle says nothing of the threshold; the only one is needed
+        return held
+    axis = int(rng.integers(2))
+    lines = np.flatnonzero(field.complete.any(axis=1 - axis))
+    width = max(1, round(part * len(lines)))
+    on = int(np.searchsorted(lines, np.rint(known[rng.integers(len(known)), axis])))
+    start = int(np.clip(on - rng.integers(width), 0, len(lines) - width))
+    np.moveaxis(held, axis, 0)[lines[start : start + width]] = True
+    return held
+
+
+def _some_clicks(field: Field, part: float, rng: np.random.Generator) -> Mask:
+    """Mark the surroundings of a random part of the clicks."""
+    count = len(field.positives)
+    chosen = rng.permutation(count)[: max(1, round(part * count)) if count > 1 else 0]
+    shape = (field.held.shape[0], field.held.shape[1])
+    return discs(shape, field.positives[chosen], field.diameter)

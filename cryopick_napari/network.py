@@ -1,0 +1,218 @@
+"""U-Net and Attention U-Net.
+
+The U-Net is that of Ronneberger et al. (2015, MICCAI, 234-241) with batch normalisation; its
+additive attention gates are those of Oktay et al. (2018, arXiv:1804.03999).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cryopick_napari.template import matched_filter
+
+
+def double_convolution(inputs: int, outputs: int) -> nn.Sequential:
+    """Two 3 x 3 convolutions, each followed by batch normalisation and ReLU."""
+    layers: list[nn.Module] = []
+    for channels in (inputs, outputs):
+        layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)
+
+
+class AttentionGate(nn.Module):
+    """Weigh a skip connection by what the decoder is looking for.
+
+    ``alpha = sigmoid(psi^T relu(W_x x + W_g g + b) + b_psi)`` (Oktay et al. 2018, eq. 1).
+    """
+
+    def __init__(self, gating: int, skip: int, inner: int) -> None:
+        super().__init__()
+        self.W_g = nn.Sequential(nn.Conv2d(gating, inner, 1), nn.BatchNorm2d(inner))
+        self.W_x = nn.Sequential(nn.Conv2d(skip, inner, 1), nn.BatchNorm2d(inner))
+        self.psi = nn.Sequential(nn.Conv2d(inner, 1, 1), nn.BatchNorm2d(1), nn.Sigmoid())
+
+    def forward(self, g: Tensor, x: Tensor) -> Tensor:
+        """Return alpha, (b, 1, h, w) in [0, 1], for the gating signal and the skip of one level."""
+        alpha: Tensor = self.psi(F.relu(self.W_g(g) + self.W_x(x)))
+        return alpha
+
+
+class UNet(nn.Module):
+    """Encoder and decoder joined by skip connections.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the image and of the logits.
+    base_features : int
+        Features of the first level; each further level doubles them.
+    depth : int
+        Levels above the bottleneck.
+
+    Notes
+    -----
+    Any image size will do: sides that 2**depth does not divide are padded by reflection inside
+    and cropped back.
+    """
+
+    def __init__(
+        self, in_channels: int = 1, out_channels: int = 1, base_features: int = 64, depth: int = 4
+    ) -> None:
+        super().__init__()
+        self.depth = depth
+        widths = [base_features * 2**level for level in range(depth + 1)]
+        self.encoder = nn.ModuleList(
+            double_convolution(before, after)
+            for before, after in zip([in_channels, *widths], widths, strict=False)
+        )
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * width, width, 2, stride=2) for width in widths[:-1])
+        self.decoder = nn.ModuleList(double_convolution(2 * width, width) for width in widths[:-1])
+        self.head = nn.Conv2d(base_features, out_channels, 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return logits (b, out_channels, h, w) of an image (b, in_channels, h, w)."""
+        return self.with_attention(image)[0]
+
+    def with_attention(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the logits together with the attention maps that made them.
+
+        Parameters
+        ----------
+        image : (b, in_channels, h, w) tensor
+            Of any size.
+
+        Returns
+        -------
+        logits : (b, out_channels, h, w) tensor
+        maps : dict
+            ``att1`` at full resolution, ``att2`` at half, and so on; empty without gates.
+        """
+        height, width = image.shape[-2:]
+        x = _padded(image, 2**self.depth)
+        skips = []
+        for level in range(self.depth):
+            x = self.encoder[level](x)
+            skips.append(x)
+            x = F.max_pool2d(x, 2)
+        x = self.encoder[self.depth](x)
+        maps: dict[str, Tensor] = {}
+        for level in reversed(range(self.depth)):
+            x = self.up[level](x)
+            skip, alpha = self._gated(level, x, skips.pop())
+            if alpha is not None:
+                maps[f"att{level + 1}"] = _cropped(alpha, height, width, 2**level)
+            x = self.decoder[level](torch.cat([skip, x], dim=1))
+        return _cropped(self._logits(x), height, width, 1), dict(sorted(maps.items()))
+
+    def _logits(self, features: Tensor) -> Tensor:
+        """Answer in full precision: rounded logits would make plateaus of the peaks."""
+        with torch.autocast(features.device.type, enabled=False):
+            logits: Tensor = self.head(features.float())
+        return logits
+
+    def _gated(self, level: int, gating: Tensor, skip: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Weigh the skip of a level; a plain U-Net leaves it as it is."""
+        return skip, None
+
+
+class AttentionUNet(UNet):
+    """U-Net whose every skip connection passes an additive attention gate.
+
+    With its defaults (1 channel in, 1 out, 64 features, depth 4) it has 31,393,901 parameters,
+    1.1 % more than the plain U-Net.
+
+    Parameters
+    ----------
+    in_channels, out_channels, base_features, depth : int
+        As in `UNet`.
+
+    Examples
+    --------
+    >>> import torch
+    >>> network = AttentionUNet(base_features=8, depth=3).eval()
+    >>> maps = network.get_attention_maps(torch.randn(1, 1, 50, 70))
+    >>> {name: tuple(alpha.shape) for name, alpha in maps.items()}
+    {'att1': (1, 1, 50, 70), 'att2': (1, 1, 25, 35), 'att3': (1, 1, 13, 18)}
+    """
+
+    def __init__(
+        self, in_channels: int = 1, out_channels: int = 1, base_features: int = 64, depth: int = 4
+    ) -> None:
+        super().__init__(in_channels, out_channels, base_features, depth)
+        widths = [base_features * 2**level for level in range(depth)]
+        self.gates = nn.ModuleList(AttentionGate(width, width, max(1, width // 2)) for width in widths)
+
+    def get_attention_maps(self, image: Tensor) -> dict[str, Tensor]:
+        """Return the maps in [0, 1] that the forward pass multiplies its skips by.
+
+        Parameters
+        ----------
+        image : (b, in_channels, h, w) tensor
+            Of any size.
+
+        Returns
+        -------
+        dict
+            ``att1`` (b, 1, h, w), ``att2`` (b, 1, h/2, w/2), ... ``att{depth}``; odd sides round up.
+        """
+        return self.with_attention(image)[1]
+
+    def _gated(self, level: int, gating: Tensor, skip: Tensor) -> tuple[Tensor, Tensor | None]:
+        alpha = self.gates[level](gating, skip)
+        return alpha * skip, alpha
+
+
+class PickingNetwork(nn.Module):
+    """A U-Net, and the matched filter of the average particle as its second input channel.
+
+    Parameters
+    ----------
+    unet : UNet
+        With one input channel, or two if there is a filter.
+    kernel_side : int
+        Side of the filter's template, px (odd); 0 for no filter.
+    """
+
+    kernel: Tensor
+    gain: Tensor
+
+    def __init__(self, unet: UNet, kernel_side: int = 0) -> None:
+        super().__init__()
+        self.unet = unet
+        self.register_buffer("kernel", torch.zeros(kernel_side, kernel_side))
+        self.register_buffer("gain", torch.ones(()))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return logits (b, 1, h, w) of an image (b, 1, h, w)."""
+        logits: Tensor = self.unet(self.with_filter(image))
+        return logits
+
+    def get_attention_maps(self, image: Tensor) -> dict[str, Tensor]:
+        """Return the attention maps of an image (b, 1, h, w), one a level; none for a plain U-Net."""
+        return self.unet.with_attention(self.with_filter(image))[1]
+
+    def with_filter(self, image: Tensor) -> Tensor:
+        """Append the filter's response, scaled to unit variance, as a channel."""
+        if not self.kernel.numel():
+            return image
+        return torch.cat([image, matched_filter(image, self.kernel) * self.gain], dim=1)
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Count the trainable parameters."""
+    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def _padded(image: Tensor, multiple: int) -> Tensor:
+    """Extend bottom and right to a multiple; by reflection where the image is large enough for it."""
+    height, width = image.shape[-2:]
+    down, right = -height % multiple, -width % multiple
+    mode = "reflect" if down < height and right < width else "replicate"
+    return F.pad(image, (0, right, 0, down), mode=mode) if down or right else image
+
+
+def _cropped(image: Tensor, height: int, width: int, stride: int) -> Tensor:
+    """Cut back to the part of a level that lies over the unpadded image."""
+    return image[..., : -(-height // stride), : -(-width // stride)]

@@ -1,0 +1,109 @@
+"""One step of gradient descent, within the memory there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from cryopick_napari.config import TrainingConfig
+from cryopick_napari.devices import autocast, gradient_scaler
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.losses import weighted_bce
+from cryopick_napari.network import PickingNetwork
+
+Crops = tuple[Tensor, Tensor, Tensor]  # image, target, weight: each (b, 1, h, w)
+
+
+class Optimiser:
+    """AdamW with gradient accumulation, clipping and mixed precision.
+
+    Out of memory halves the number of crops that go through the network at once; gradients are
+    then accumulated over more passes, so that a step still sees as many crops.
+
+    Parameters
+    ----------
+    network : PickingNetwork
+        Trained in place.
+    config : TrainingConfig
+    """
+
+    def __init__(self, network: PickingNetwork, config: TrainingConfig) -> None:
+        self.network = network
+        self.config = config
+        self.at_once = config.batch_size
+        self.message = ""
+        self.device = next(network.parameters()).device
+        self.adamw = torch.optim.AdamW(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.scaler = gradient_scaler(self.device, config.precision)
+
+    def step(self, crops: Crops, rate: float) -> float:
+        """Descend once at a learning rate; return the loss.
+
+        Raises
+        ------
+        CryopickError
+            If not even one crop fits into memory, or the loss is no longer a number.
+        """
+        for group in self.adamw.param_groups:
+            group["lr"] = rate
+        while True:
+            try:
+                loss = self._accumulated(crops)
+                break
+            except torch.OutOfMemoryError as error:
+                self._halve(error)
+        if not loss < float("inf"):
+            raise CryopickError("training diverged: lower --learning-rate")
+        self.scaler.unscale_(self.adamw)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip)
+        self.scaler.step(self.adamw)
+        self.scaler.update()
+        return loss
+
+    def _accumulated(self, crops: Crops) -> float:
+        """Add up the gradients of all crops, a few at a time."""
+        self.network.train()
+        self.adamw.zero_grad(set_to_none=True)
+        total_weight = crops[2].sum().clamp(min=1.0).to(self.device)
+        total = torch.zeros((), device=self.device)
+        for part in zip(*(torch.split(plane, self.at_once) for plane in crops), strict=True):
+            image, target, weight = (plane.to(self.device, non_blocking=True) for plane in part)
+            with autocast(self.device, self.config.precision):
+                logits = self.network(image)
+            loss = weighted_bce(logits.float(), target, weight, total_weight)
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            total += loss.detach()
+        return float(total)
+
+    def _halve(self, error: torch.OutOfMemoryError) -> None:
+        """Send half as many crops through the network at once from now on."""
+        if self.at_once == 1:
+            raise CryopickError(
+                f"out of memory on {self.device} with one crop: lower --patch-size or take a smaller preset"
+            ) from error
+        self.at_once //= 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.message = f"out of memory: from now on {self.at_once} crops at a time, in more passes a step"
+
+    def news(self) -> str:
+        """Return what there is to tell the user, once."""
+        message, self.message = self.message, ""
+        return message
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the moments of every parameter by name."""
+        states = self.adamw.state_dict()["state"]
+        return {f"{index}.{name}": value for index, state in states.items() for name, value in state.items()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take up the moments that `state` returned."""
+        states: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            index, key = name.split(".")
+            states.setdefault(int(index), {})[key] = value
+        self.adamw.load_state_dict({**self.adamw.state_dict(), "state": states})

@@ -1,0 +1,188 @@
+"""From a micrograph to what the network sees, and the exact way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cryopick_napari.micrograph import Micrograph
+
+DEAD_ACTIVITY = 0.05  # fraction of the median grey-value step below which an area is dead (smeared, padded)
+BACKGROUND_DIAMETERS = 2.0  # sigma of the background, in particle diameters
+CLIP = 6.0  # robust standard deviations: gold and ice must not dominate
+
+
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """A micrograph at the network's scale.
+
+    Attributes
+    ----------
+    image : (h, w) float32 tensor
+        Flattened and in robust standard deviations; particles are bright. 0 in dead areas.
+    valid : (h, w) bool tensor
+        False in dead areas.
+    ratio : (float, float)
+        Source pixels per scaled pixel, rows and columns, as they really came out.
+    shape : (int, int)
+        Rows and columns of the source, px.
+    diameter : float
+        Of a particle, scaled px.
+    """
+
+    image: Tensor
+    valid: Tensor
+    ratio: tuple[float, float]
+    shape: tuple[int, int]
+    diameter: float
+
+    def to_source(self, yx: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map positions (n, 2) in scaled pixels to pixels of the micrograph."""
+        return np.asarray(yx * np.asarray(self.ratio), np.float32)
+
+    def from_source(self, yx: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Map positions (n, 2) in pixels of the micrograph to scaled pixels."""
+        return np.asarray(yx / np.asarray(self.ratio), np.float32)
+
+    def inverted(self) -> Scaled:
+        """Swap dark and bright."""
+        return replace(self, image=-self.image)
+
+
+def fourier_resize(image: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Resample an image by cropping or padding its spectrum.
+
+    Pixel (0, 0) stays where it is, whatever the parity of the sides: pixel j of the result lies
+    at ``j * source side / result side`` of the source.
+
+    Parameters
+    ----------
+    image : (h, w) tensor
+        Grey values.
+    shape : (int, int)
+        Rows and columns of the result.
+
+    Returns
+    -------
+    (rows, columns) tensor
+        With the mean, and below the smaller Nyquist frequency the spectrum, of the source.
+    """
+    rows, columns = (min(old, new) for old, new in zip(image.shape, shape, strict=True))
+    positive, negative, width = (rows + 1) // 2, (rows - 1) // 2, (columns + 1) // 2
+    source = torch.fft.rfft2(image, norm="forward")
+    spectrum = source.new_zeros(shape[0], shape[1] // 2 + 1)
+    # The Nyquist row and column of an even side have no mirror image: they are left out.
+    spectrum[:positive, :width] = source[:positive, :width]
+    if negative:
+        spectrum[-negative:, :width] = source[-negative:, :width]
+    resized: Tensor = torch.fft.irfft2(spectrum, s=shape, norm="forward")
+    return resized
+
+
+def to_network_scale(
+    micrograph: Micrograph,
+    diameter: float,
+    network_diameter: float | None,
+    device: str | torch.device = "cpu",
+) -> Scaled:
+    """Fourier-crop a micrograph so that a particle spans ``network_diameter`` pixels, and normalise it.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+        Of either contrast.
+    diameter : float
+        Particle diameter in px of the micrograph.
+    network_diameter : float or None
+        Particle diameter in px of the result; None keeps the file's own pixels. A micrograph is
+        never enlarged.
+    device : str or torch.device
+        Where to compute.
+
+    Returns
+    -------
+    Scaled
+        With dark particles still dark.
+    """
+    factor = 1.0 if network_diameter is None else min(1.0, network_diameter / diameter)
+    height, width = micrograph.shape
+    shape = max(1, round(height * factor)), max(1, round(width * factor))
+    source = torch.from_numpy(micrograph.image).to(device)
+    valid = _active(source, shape)
+    source = source if valid.all() else _filled(source, valid)
+    small = fourier_resize(source, shape) if shape != micrograph.shape else source
+    image = normalised(small, valid, sigma=BACKGROUND_DIAMETERS * diameter * factor)
+    ratio = height / shape[0], width / shape[1]
+    return Scaled(image, valid, ratio, micrograph.shape, diameter / float(np.mean(ratio)))
+
+
+def normalised(image: Tensor, valid: Tensor, sigma: float) -> Tensor:
+    """Flatten the background and divide by a robust standard deviation.
+
+    Parameters
+    ----------
+    image : (h, w) float32 tensor
+        Grey values.
+    valid : (h, w) bool tensor
+        Dead pixels have no say, and become 0.
+    sigma : float
+        Width of the background, px.
+
+    Returns
+    -------
+    (h, w) float32 tensor
+        In robust standard deviations (1.4826 MAD), clipped at 6.
+    """
+    centred = (image - median(image[valid])) * valid
+    background = blurred(centred, sigma) / blurred(valid.to(image.dtype), sigma).clamp(min=1e-3)
+    flat = centred - background
+    inside = flat[valid]
+    middle = median(inside)
+    spread = 1.4826 * median((inside - middle).abs())
+    return ((flat - middle) / spread.clamp(min=1e-12)).clamp(-CLIP, CLIP) * valid
+
+
+def median(values: Tensor) -> Tensor:
+    """Return the median, halfway between the middle two: negated values have the negated median."""
+    return (values.median() - (-values).median()) / 2
+
+
+def blurred(image: Tensor, sigma: float) -> Tensor:
+    """Blur an image (h, w) by a Gaussian of ``sigma`` px, reflecting at its edges."""
+    radius = min(int(3 * sigma + 0.5), min(image.shape) - 1)
+    if radius < 1:
+        return image
+    x = torch.arange(-radius, radius + 1, dtype=image.dtype, device=image.device)
+    kernel = torch.exp(-0.5 * (x / sigma) ** 2)
+    kernel = kernel / kernel.sum()
+    padded = F.pad(image[None, None], (radius,) * 4, mode="reflect")
+    rows = F.conv2d(padded, kernel.view(1, 1, -1, 1))
+    return F.conv2d(rows, kernel.view(1, 1, 1, -1))[0, 0]
+
+
+def _active(image: Tensor, shape: tuple[int, int]) -> Tensor:
+    """Find where grey values change along both axes: a padded, smeared or saturated area does not."""
+    alive = torch.ones(shape, dtype=torch.bool, device=image.device)
+    for axis in (0, 1):
+        if image.shape[axis] == 1:
+            continue
+        steps = torch.diff(image, dim=axis).abs_()
+        pooled = F.interpolate(steps[None, None], size=shape, mode="area")[0, 0]
+        # A live pixel between quiet ones (or the reverse) is chance: decide over 5 x 5.
+        smooth = F.avg_pool2d(pooled[None, None], 5, stride=1, padding=2, count_include_pad=False)[0, 0]
+        alive &= smooth > DEAD_ACTIVITY * smooth[smooth > 0].median()
+    # That reaches 2 px beyond the live area, and the pixel at its border holds a bit of both: off with them.
+    alive = F.max_pool2d((~alive)[None].float(), 7, stride=1, padding=3)[0] == 0
+    # Nothing alive (a drawing, a constant field let through) is better treated as all alive.
+    return alive if alive.any() else torch.ones_like(alive)
+
+
+def _filled(image: Tensor, valid: Tensor) -> Tensor:
+    """Give dead areas the mean of the others: the edges of a padding would ring through the whole field."""
+    alive = F.interpolate(valid[None, None].float(), size=image.shape, mode="nearest")[0, 0] > 0
+    return torch.where(alive, image, (image * alive).sum() / alive.sum())

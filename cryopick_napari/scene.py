@@ -1,0 +1,180 @@
+"""What to simulate, and where everything lies in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import CryopickError
+from .specimen import Hole, hole
+
+BEAD = 100.0  # diameter of a gold bead in Å
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a simulated micrograph shows, and how it was taken.
+
+    Attributes
+    ----------
+    shape : (h, w)
+        Size of the field in px.
+    spacing : float
+        Pixel size in Å/px.
+    diameter : float
+        Longest side of the particle in Å.
+    particles : int or None
+        How many have their centre in the field; None: as ``coverage`` says.
+        Fewer where they do not fit.
+    coverage : float
+        Share of the field under discs of ``diameter``; it ends at about 0.6.
+    protein : int
+        Which protein: the same number is the same structure in every field.
+    gap : float
+        Least distance between the centres of two particles, in diameters.
+    debris : float
+        Smaller proteins and unfolded chains a particle; they are not in the truth.
+    defocus : float
+        Underfocus in µm.
+    dose : float
+        Electrons per Å²; infinite is a detector without noise, whose image is the transmission.
+    amorphous : float
+        Noise by the structure of the ice: deviation of the phase in rad, averaged over 1 Å².
+    undulation : float
+        Deviation of the logarithm of the transmission by uneven ice.
+    gradient : float
+        Change of the same from one side of the field to the opposite one.
+    carbon : bool
+        Whether the edge of the carbon film crosses the field; no particle lies on the film.
+    ice : int
+        Number of ice crystals.
+    gold : int
+        Number of gold beads of 100 Å.
+    light : bool
+        Whether particles are light: the negative image. Raw micrographs show them dark.
+    voltage, aberration, amplitude : float
+        Of the microscope: kV, mm, and the fraction of amplitude contrast.
+    """
+
+    shape: tuple[int, int] = (1024, 1024)
+    spacing: float = 3.0
+    diameter: float = 165.0
+    particles: int | None = None
+    coverage: float = 0.27
+    protein: int = 0
+    gap: float = 0.8
+    debris: float = 0.8
+    defocus: float = 1.5
+    dose: float = 30.0
+    amorphous: float = 0.6
+    undulation: float = 0.012
+    gradient: float = 0.03
+    carbon: bool = False
+    ice: int = 0
+    gold: int = 0
+    light: bool = False
+    voltage: float = 300.0
+    aberration: float = 2.7
+    amplitude: float = 0.07
+
+    def __post_init__(self) -> None:
+        sizes = (*self.shape, self.spacing, self.diameter, self.dose, self.voltage)
+        amounts = (self.particles or 0, self.coverage, self.gap, self.debris, self.ice, self.gold)
+        if min(sizes) <= 0 or min(amounts) < 0:
+            raise CryopickError("a simulated field needs sizes above 0, and amounts of at least 0")
+
+    @property
+    def width(self) -> float:
+        """Longest side of the particle in px."""
+        return self.diameter / self.spacing
+
+    @property
+    def count(self) -> int:
+        """Particles wanted in the field."""
+        if self.particles is not None:
+            return self.particles
+        return round(self.coverage * math.prod(self.shape) / (math.pi * self.width**2 / 4))
+
+
+LARGE = Scene(shape=(4092, 5760), spacing=0.83, diameter=150.0)  # a whole field of a large detector
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where everything lies: rows and columns (n, 2) in px of the field; sizes (n,) of the crystals in px."""
+
+    film: Hole
+    particles: Points
+    outside: Points
+    debris: Points
+    crystals: Points
+    sizes: NDArray[np.float64]
+    beads: Points
+
+
+def scatter(
+    count: int,
+    margin: float,
+    scene: Scene,
+    room: Callable[[Points], bool],
+    gap: float,
+    rng: np.random.Generator,
+) -> Points:
+    """Throw points (n, 2) into the field and ``margin`` px around it, one by one.
+
+    ``room`` says whether a point (2,) may lie where it fell; ``gap`` is the least distance in px
+    between two. Fewer than ``count`` come back where they do not fit: after 400 failures in a row.
+    """
+    points = np.empty((count, 2))
+    found = failures = 0
+    while found < count and failures < 400:
+        point = rng.uniform(-margin, np.asarray(scene.shape) - 1 + margin)
+        failures += 1
+        if clear(point, points[:found], gap) and room(point):
+            points[found] = point
+            found, failures = found + 1, 0
+    return points[:found]
+
+
+def clear(point: Points, others: Points, gap: float | NDArray[np.float64]) -> bool:
+    """Tell whether a point (2,) is at least ``gap`` px from all others (n, 2)."""
+    return bool((((others - point) ** 2).sum(axis=1) >= np.square(gap)).all())
+
+
+def arrange(scene: Scene, seed: int) -> Layout:
+    """Choose where everything lies; particles lie on ice, clear of film, crystals and gold."""
+    # a generator for each ingredient: one more crystal does not move the film
+    where, ice, crowd, rest = (np.random.default_rng([seed, n]) for n in range(4))
+    film = hole(scene.shape, scene.spacing, where) if scene.carbon else Hole()
+    last = np.asarray(scene.shape) - 1.0
+    crystals = ice.uniform(0, last, (scene.ice, 2))
+    sizes = scene.width * np.exp(ice.uniform(math.log(0.8), math.log(4), scene.ice))
+    beads = ice.uniform(0, last, (scene.gold, 2))
+    dirt = np.concatenate([crystals, beads])
+    reach = np.concatenate([0.65 * sizes, np.full(scene.gold, BEAD / scene.spacing / 2)]) + scene.width / 2
+    gap = scene.gap * scene.width
+
+    def on_ice(point: Points) -> bool:
+        return clear(point, dirt, reach) and bool(film.depth(point[0], point[1]) > scene.width / 2)
+
+    particles = scatter(scene.count, 0.0, scene, on_ice, gap, crowd)
+
+    def beyond(point: Points) -> bool:
+        in_field = bool(((point > -0.5) & (point < last + 0.5)).all())
+        return not in_field and on_ice(point) and clear(point, particles, gap)
+
+    frame = math.prod(n + scene.width for n in scene.shape) / math.prod(scene.shape) - 1
+    outside = scatter(round(frame * len(particles)), scene.width / 2, scene, beyond, gap, rest)
+    everyone = np.concatenate([particles, outside])
+
+    def between(point: Points) -> bool:
+        return on_ice(point) and clear(point, everyone, 0.7 * scene.width)
+
+    count = round(scene.debris * len(everyone))
+    scraps = scatter(count, scene.width / 2, scene, between, 0.3 * scene.width, rest)
+    return Layout(film, particles, outside, scraps, crystals, sizes, beads)

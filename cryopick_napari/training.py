@@ -1,0 +1,243 @@
+"""Training: one loop, read from top to bottom, as a generator of its own progress."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from cryopick_napari.checkpoint import Checkpoint
+from cryopick_napari.config import TrainingConfig
+from cryopick_napari.devices import resolve_device
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.fields import Field, hold_out, hold_out_all, inside, prepare, target_and_weight
+from cryopick_napari.history import Row, row_of
+from cryopick_napari.labels import Example
+from cryopick_napari.network import PickingNetwork
+from cryopick_napari.optimiser import Optimiser
+from cryopick_napari.patches import Canvas, batch
+from cryopick_napari.picker import Picker, probability_map
+from cryopick_napari.resume import Best, checkpoint_of, restore
+from cryopick_napari.template import kernel_of, matched_filter, radial_profile
+from cryopick_napari.validation import Answer, Validation, validate
+
+WARM_UP = 0.08  # part of the training in which the learning rate rises
+NEAR_LABEL = 0.5  # part of the crops that hold a labelled particle where most are unlabelled
+
+
+@dataclass(frozen=True, eq=False)
+class Progress:
+    """Where a training stands.
+
+    Attributes
+    ----------
+    phase : str
+        ``preparing``, ``training`` or ``calibrating``.
+    step, steps, epoch, epochs : int
+        Done so far, and planned.
+    loss : float
+        Of the last step; after an epoch, its mean.
+    learning_rate : float
+    validation : Validation or None
+        After each epoch, if labels are held out.
+    picker : Picker or None
+        After each epoch: a copy in evaluation mode that training does not touch.
+    checkpoint : Checkpoint or None
+        After each epoch: what `train` needs to go on from here.
+    message : str
+        Something the user should know.
+    """
+
+    phase: str
+    step: int = 0
+    steps: int = 0
+    epoch: int = 0
+    epochs: int = 0
+    loss: float = math.nan
+    learning_rate: float = 0.0
+    validation: Validation | None = None
+    picker: Picker | None = None
+    checkpoint: Checkpoint | None = None
+    message: str = ""
+
+
+Job = Generator[Progress, bool | None, Picker]
+
+
+def train(
+    picker: Picker,
+    examples: Sequence[Example],
+    config: TrainingConfig,
+    validation: Sequence[Example] = (),
+    resume: Checkpoint | None = None,
+) -> Job:
+    """Train a picker on labelled micrographs.
+
+    Parameters
+    ----------
+    picker : Picker
+        Where to start from; it is never changed.
+    examples : sequence of Example
+        At least one, with at least one labelled particle among them.
+    config : TrainingConfig
+    validation : sequence of Example
+        Used to validate and to choose the threshold; without it, a part of each example's labels
+        is held out.
+    resume : Checkpoint, optional
+        The last ``Progress.checkpoint`` of a training that was interrupted: the result is that of
+        an uninterrupted one.
+
+    Yields
+    ------
+    Progress
+        After every step, and with more after every epoch. Send True to stop.
+
+    Returns
+    -------
+    Picker
+        The best on the held-out labels, with its threshold.
+
+    Raises
+    ------
+    CryopickError
+        If nothing is labelled, the checkpoint is of another training, or memory does not suffice.
+    """
+    yield Progress("preparing", epochs=config.initial_epochs)
+    device = resolve_device(config.device)
+    fields = labelled_fields(picker, examples, validation, config, device)
+    canvases = [canvas(field, config.target_radius) for field in fields if field.learned.any()]
+    near_label = 0.0 if all(field.is_complete for field in fields) else NEAR_LABEL
+    network = with_template(copy.deepcopy(picker.network).to(device), fields)
+    optimiser = Optimiser(network, config)
+    best = Best(copy.deepcopy(network).eval())
+    history: list[Row] = []
+    start = 0 if resume is None else restore(resume, optimiser, best, history, config)
+
+    epoch_steps = max(1, round(config.epoch_crops / (config.batch_size * config.accumulation_steps)))
+    plan = Progress("training", steps=config.initial_epochs * epoch_steps, epochs=config.initial_epochs)
+    stop = False
+    for epoch in range(start, config.initial_epochs):
+        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
+        losses: list[float] = []
+        for step in range(epoch * epoch_steps, (epoch + 1) * epoch_steps):
+            rate = config.learning_rate * schedule(step / plan.steps)
+            count = config.batch_size * config.accumulation_steps
+            crops = batch(canvases, count, config.patch_size, generator, near_label)
+            losses.append(optimiser.step(crops, rate))
+            plan = replace(
+                plan, step=step + 1, epoch=epoch, loss=losses[-1], learning_rate=rate, validation=None
+            )
+            stop = bool((yield replace(plan, message=optimiser.news())))
+            if stop:
+                break
+        snapshot = copy.deepcopy(network).eval()
+        found = validate_network(snapshot, fields, picker.config.min_distance, config)
+        if found.quality >= best.quality:
+            best.network, best.quality, best.epoch = snapshot, found.quality, epoch + 1
+        plan = replace(plan, epoch=epoch + 1, loss=float(np.mean(losses)))
+        shown = replace(picker, config=replace(picker.config, threshold=found.threshold), network=snapshot)
+        plan = replace(plan, validation=found)
+        history.append(row_of(plan))
+        saved = checkpoint_of(epoch + 1, optimiser, best, history, config)
+        stop |= bool((yield replace(plan, picker=shown, checkpoint=saved)))
+        if stop or (config.patience and epoch + 1 - best.epoch >= config.patience):
+            break
+    yield replace(plan, phase="calibrating")
+    return calibrated(replace(picker, network=best.network), fields, config)
+
+
+def schedule(done: float) -> float:
+    """Learning rate as a fraction of its peak: a short linear rise, then a cosine to 0.
+
+    Parameters
+    ----------
+    done : float
+        Part of the training that is over, 0 to 1.
+    """
+    return min(1.0, (done + 1e-3) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def labelled_fields(
+    picker: Picker,
+    examples: Sequence[Example],
+    validation: Sequence[Example],
+    config: TrainingConfig,
+    device: torch.device,
+) -> list[Field]:
+    """Bring examples to the network's scale and keep some labels out.
+
+    Raises
+    ------
+    CryopickError
+        If nothing is labelled on usable ground.
+    """
+    rng = np.random.default_rng(config.seed)
+    fields = [prepare(example, picker.config, device) for example in examples]
+    if not any(inside(field.positives, field.usable).any() for field in fields):
+        raise CryopickError(
+            "nothing to learn from: label at least one particle on a live part of a micrograph"
+        )
+    if validation:
+        return fields + [hold_out_all(prepare(example, picker.config, device)) for example in validation]
+    return [hold_out(field, config.held_out, rng) for field in fields]
+
+
+def canvas(field: Field, target_radius: float) -> Canvas:
+    """Lay out what crops are cut from."""
+    target, weight = target_and_weight(field, target_radius, field.learned)
+    image = field.scaled.image
+    planes = torch.stack([image, target.to(image.device), weight.to(image.device)])
+    return Canvas(planes, torch.from_numpy(field.positives[inside(field.positives, field.learned)]))
+
+
+def with_template(network: PickingNetwork, fields: Sequence[Field]) -> PickingNetwork:
+    """Give a new network's filter the average particle of the labels that training may use."""
+    if not network.kernel.numel() or network.kernel.any():
+        return network
+    learned = [(field, field.positives[inside(field.positives, field.learned)]) for field in fields]
+    profiles = [radial_profile(field.scaled.image, yx, field.diameter) for field, yx in learned]
+    total, count = np.sum(profiles, axis=0)
+    mean = torch.from_numpy(total / np.maximum(count, 1)).float()
+    network.kernel.copy_(kernel_of(mean, fields[0].diameter))
+    image = fields[0].scaled.image
+    network.gain.copy_(1 / matched_filter(image[None, None], network.kernel).std().clamp(min=1e-3))
+    return network
+
+
+def validate_network(
+    network: PickingNetwork,
+    fields: Sequence[Field],
+    min_distance: float,
+    config: TrainingConfig,
+    averaging: bool = False,
+) -> Validation:
+    """Score a network on the held-out parts of the fields."""
+    answers = [
+        Answer(field, probability_map(network, field.scaled.image, averaging, field.scaled.valid))
+        for field in fields
+        if field.tested.any()
+    ]
+    return validate(answers, min_distance, config.target_radius)
+
+
+def calibrated(picker: Picker, fields: Sequence[Field], config: TrainingConfig) -> Picker:
+    """Choose the threshold on the held-out labels, picking as the picker itself will."""
+    settings = picker.config
+    found = validate_network(picker.network, fields, settings.min_distance, config, settings.averaging)
+    record = {**dataclasses.asdict(config), "validation": dataclasses.asdict(found)}
+    return replace(picker, config=replace(settings, threshold=found.threshold), training=record)
+
+
+def completed(job: Job) -> Picker:
+    """Run a job to its end and return its picker."""
+    while True:
+        try:
+            next(job)
+        except StopIteration as end:
+            picker: Picker = end.value
+            return picker

@@ -1,0 +1,138 @@
+"""How good a network is on held-out labels, and which threshold suits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cryopick_napari.fields import Field, inside, target_and_weight
+from cryopick_napari.metrics import Score, best_threshold, discs, matched, roc_auc
+from cryopick_napari.peaks import find_peaks
+from cryopick_napari.picks import Picks
+
+LEAST_SCORE = 0.02  # peaks below this are never of interest, whatever the threshold
+STRICT = 0.25  # farthest distance of a right pick, in particle diameters: half a radius
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Figures on held-out labels.
+
+    Attributes
+    ----------
+    loss : float
+        Cross entropy of the held-out pixels; nan without any.
+    precision, recall, f1 : float
+        At the threshold; precision and F1 are nan where labels are only clicks.
+    auc : float
+        Area under the ROC curve of the probability against discs of half a radius.
+    threshold : float
+        The best one on these labels.
+    quality : float
+        What models are ranked by, higher is better: minus the loss, which is less noisy than F1;
+        where labels are only clicks, recall**2 / picks.
+    """
+
+    loss: float
+    precision: float
+    recall: float
+    f1: float
+    auc: float
+    threshold: float
+    quality: float
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A network's probability map (h, w) of a field."""
+
+    field: Field
+    probability: NDArray[np.float32]
+
+    def picks(self, min_distance: float) -> Picks:
+        """All peaks on usable ground, px of the map; ``min_distance`` in diameters."""
+        peaks = find_peaks(self.probability, min_distance * self.field.diameter, LEAST_SCORE)
+        return peaks.where(inside(peaks.yx, self.field.usable))
+
+
+def validate(answers: Sequence[Answer], min_distance: float, target_radius: float) -> Validation:
+    """Score probability maps on the held-out parts of their fields.
+
+    Parameters
+    ----------
+    answers : sequence of Answer
+    min_distance : float
+        Least distance between picks, in diameters.
+    target_radius : float
+        Radius of the painted discs, in particle radii, for the loss.
+    """
+    complete = [answer for answer in answers if answer.field.is_complete]
+    loss, auc = _loss(answers, target_radius), _auc(answers)
+    if complete:
+        threshold, score = _complete_threshold(complete, min_distance)
+        return Validation(loss, score.precision, score.recall, score.f1, auc, threshold, -loss)
+    threshold, recall, quality = _clicks_threshold(answers, min_distance)
+    return Validation(loss, nan, recall, nan, auc, threshold, quality)
+
+
+def _complete_threshold(answers: Sequence[Answer], min_distance: float) -> tuple[float, Score]:
+    """Find the threshold of the highest F1 on held-out ground."""
+    found = []
+    for answer in answers:
+        field = answer.field
+        ground = field.tested & field.complete
+        picks, truth = answer.picks(min_distance), Picks.of(field.positives)
+        found.append((picks.where(inside(picks.yx, ground)), truth.where(inside(truth.yx, ground))))
+    return best_threshold(found, STRICT * answers[0].field.diameter)
+
+
+def _clicks_threshold(answers: Sequence[Answer], min_distance: float) -> tuple[float, float, float]:
+    """Choose a threshold where only some particles are labelled: threshold, recall, quality.
+
+    Precision cannot be read off such labels. ``recall**2 / picks`` grows with it and needs none
+    (Lee and Liu 2003, ICML, 448-455).
+    """
+    scores, hits, clicks = [], [], 0
+    for answer in answers:
+        field = answer.field
+        held = Picks.of(field.positives[inside(field.positives, field.held)])
+        picks = answer.picks(min_distance)
+        scores.append(picks.score)
+        hits.append(matched(picks, held, STRICT * field.diameter))
+        clicks += len(held)
+    score, hit = np.concatenate([*scores, np.zeros(0)]), np.concatenate([*hits, np.zeros(0)])
+    order = np.argsort(-score, kind="stable")
+    recall = np.cumsum(hit[order]) / max(1, clicks)
+    if not recall.size or not recall[-1]:
+        return 0.5, 0.0, 0.0
+    gain = recall**2 / np.arange(1, len(recall) + 1)
+    best = int(np.argmax(gain))
+    return float(score[order][best]), float(recall[best]), float(gain[best])
+
+
+def _loss(answers: Sequence[Answer], target_radius: float) -> float:
+    """Mean cross entropy of the held-out pixels."""
+    total, count = 0.0, 0.0
+    for answer in answers:
+        field = answer.field
+        target, weight = (image.numpy() for image in target_and_weight(field, target_radius, field.tested))
+        p = np.clip(answer.probability, 1e-6, 1 - 1e-6)
+        total += float((-weight * (target * np.log(p) + (1 - target) * np.log1p(-p))).sum())
+        count += float(weight.sum())
+    return total / count if count else nan
+
+
+def _auc(answers: Sequence[Answer]) -> float:
+    """ROC of the held-out pixels against discs of half a radius."""
+    values, truth = [], []
+    for answer in answers:
+        field = answer.field
+        ground = field.tested
+        shape = (ground.shape[0], ground.shape[1])
+        values.append(answer.probability[ground])
+        truth.append(discs(shape, field.positives, STRICT * field.diameter)[ground])
+    return roc_auc(np.concatenate(values), np.concatenate(truth)) if values else nan

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from cryopick_napari.network import AttentionUNet, PickingNetwork, UNet, parameter_count
+from cryopick_napari.template import matched_filter
+
+SIZES = [(1, 1), (1, 7), (2, 3), (5, 40), (16, 16), (17, 31), (33, 64), (47, 15)]
+
+
+def attention_unet(depth: int = 3, channels: int = 1, seed: int = 0) -> AttentionUNet:
+    """Make a small network whose gates differ from place to place."""
+    torch.manual_seed(seed)
+    network = AttentionUNet(channels, base_features=4, depth=depth)
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = None  # one pass sets the statistics
+    network(torch.randn(4, channels, 64, 64))
+    return network.eval()
+
+
+@pytest.mark.parametrize(("kind", "count"), [(AttentionUNet, 31_393_901), (UNet, 31_042_369)])
+def test_parameters_are_those_of_the_paper(kind, count):
+    with torch.device("meta"):
+        assert parameter_count(kind()) == count
+
+
+def test_frozen_parameters_do_not_count():
+    layer = nn.Linear(3, 2)
+    assert parameter_count(layer) == 8
+    assert parameter_count(layer.requires_grad_(False)) == 0
+
+
+@pytest.mark.parametrize("depth", [3, 4])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@torch.inference_mode()
+def test_any_size_goes_in_and_comes_out(size, depth):
+    logits, maps = attention_unet(depth).with_attention(torch.randn(2, 1, *size))
+    assert logits.shape == (2, 1, *size)
+    assert logits.isfinite().all()
+    assert list(maps) == [f"att{level}" for level in range(1, depth + 1)]
+    for level, alpha in enumerate(maps.values()):
+        assert alpha.shape == (2, 1, *(-(-side // 2**level) for side in size))
+        assert ((alpha >= 0) & (alpha <= 1)).all()
+
+
+@torch.inference_mode()
+def test_padding_is_a_reflection_that_is_cropped_away():
+    network, image = attention_unet(), torch.randn(1, 1, 17, 24)
+    rows = [*range(17), *range(15, 8, -1)]
+    assert torch.allclose(network(image), network(image[..., rows, :])[..., :17, :], atol=1e-6)
+
+
+def test_channels_and_features_are_as_asked():
+    network = AttentionUNet(in_channels=3, out_channels=2, base_features=1, depth=2).eval()
+    assert network(torch.randn(1, 3, 9, 9)).shape == (1, 2, 9, 9)
+    assert UNet(base_features=6, depth=2).encoder[2][0].out_channels == 24
+
+
+@torch.inference_mode()
+def test_attention_maps_are_what_the_skips_are_multiplied_by():
+    network, image = attention_unet(), torch.randn(1, 1, 32, 40)
+    gates, joined = {}, {}
+    for level in range(3):
+        network.gates[level].register_forward_hook(
+            lambda _, given, alpha, at=level: gates.update({at: (given[1], alpha)})
+        )
+        network.decoder[level].register_forward_hook(
+            lambda _, given, __, at=level: joined.update({at: given[0]})
+        )
+    _, maps = network.with_attention(image)
+    for level in range(3):
+        skip, alpha = gates[level]
+        assert maps[f"att{level + 1}"].data_ptr() == alpha.data_ptr()
+        assert torch.equal(maps[f"att{level + 1}"], alpha)
+        assert torch.equal(joined[level][:, : skip.shape[1]], alpha * skip)
+        assert alpha.std() > 0.01
+
+
+@torch.inference_mode()
+def test_get_attention_maps_returns_those_of_the_forward_pass():
+    network, image = attention_unet(), torch.randn(1, 1, 21, 30)
+    maps = network.with_attention(image)[1]
+    assert all(torch.equal(alpha, maps[name]) for name, alpha in network.get_attention_maps(image).items())
+    assert len(maps) == 3
+
+
+@pytest.mark.parametrize("level", range(3))
+@torch.inference_mode()
+def test_closing_any_gate_changes_the_answer(level):
+    network, image = attention_unet(), torch.randn(1, 1, 32, 40)
+    open_answer = network(image)
+    network.gates[level].register_forward_hook(lambda _, __, alpha: torch.zeros_like(alpha))
+    answer, maps = network.with_attention(image)
+    assert not maps[f"att{level + 1}"].any()
+    assert not torch.allclose(answer, open_answer, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_open_gates_make_a_plain_unet():
+    network, image = attention_unet(), torch.randn(1, 1, 19, 40)
+    plain = UNet(base_features=4, depth=3).eval()
+    plain.load_state_dict({k: v for k, v in network.state_dict().items() if not k.startswith("gates.")})
+    assert not torch.allclose(network(image), plain(image), atol=1e-4)
+    for gate in network.gates:
+        gate.register_forward_hook(lambda _, __, alpha: torch.ones_like(alpha))
+    assert torch.equal(network(image), plain(image))
+    assert plain.with_attention(image)[1] == {}
+
+
+@torch.inference_mode()
+def test_evaluation_is_deterministic_and_independent_of_the_batch():
+    network, images = attention_unet(), torch.randn(3, 1, 24, 24)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    assert torch.equal(network(images), network(images))
+    assert torch.allclose(network(images)[1:2], network(images[1:2]), atol=1e-5)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_every_parameter_learns():
+    network = attention_unet().train()
+    network(torch.randn(2, 1, 16, 16)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+    assert all(gate.W_x[0].weight.grad.any() and gate.W_g[0].weight.grad.any() for gate in network.gates)
+
+
+@torch.inference_mode()
+def test_the_filter_is_the_second_channel():
+    network = PickingNetwork(attention_unet(channels=2), kernel_side=5).eval()
+    image = torch.randn(2, 1, 20, 24)
+    assert not network.with_filter(image)[:, 1].any()
+    blank = network(image)
+    network.kernel.copy_(torch.randn(5, 5))
+    network.gain.fill_(2.5)
+    both = network.with_filter(image)
+    assert torch.equal(both[:, :1], image)
+    assert torch.allclose(both[:, 1:], 2.5 * matched_filter(image, network.kernel))
+    assert torch.equal(network(image), network.unet(both))
+    assert not torch.allclose(network(image), blank)
+    assert torch.equal(
+        network.get_attention_maps(image)["att1"], network.unet.get_attention_maps(both)["att1"]
+    )
+
+
+@torch.inference_mode()
+def test_without_a_filter_the_image_goes_in_alone():
+    network = PickingNetwork(UNet(base_features=2, depth=2)).eval()
+    image = torch.randn(1, 1, 8, 8)
+    assert network.with_filter(image) is image
+    assert network.get_attention_maps(image) == {}
+
+
+def test_the_filter_is_saved_and_never_trained():
+    network = PickingNetwork(UNet(2, base_features=2, depth=2), kernel_side=3)
+    assert {"kernel", "gain"} <= set(network.state_dict())
+    assert parameter_count(network) == parameter_count(network.unet)
