@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,10 +15,13 @@ SCRIPTS = Path(sys.executable).parent
 def run(command: str, *arguments: str) -> str:
     """Run an installed command; its output, once it has ended well."""
     print("$", command, *arguments, flush=True)
+    # One thread: on a busy machine several wait for each other, and this is about the packaging.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     words = [SCRIPTS / command, *arguments]
-    return subprocess.run(
-        words, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-    ).stdout
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment)
+    if done.returncode:
+        sys.exit(f"{done.stdout}{done.stderr}{command} ended with {done.returncode}")
+    return done.stdout
 
 
 def main() -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Generator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,6 +55,15 @@ class PickSettings:
     flip_y: bool = False
     maps: bool = False
     overlays: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what would silently leave out every pick, or none."""
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise CryopickError(f"the threshold must lie between 0 and 1, not {self.threshold:g}")
+        for name in ("border", "min_distance"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise CryopickError(f"the {name.replace('_', ' ')} must be 0 or more, not {value:g}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,16 +113,23 @@ def pick_files(
     CryopickError
         If the folder cannot be written or holds picks of other micrographs, or two names collide.
     """
-    record = Record.opened(folder, fingerprint(picker, settings), paths)
+    record = Record.opened(folder, paths)
     names = {path: micrograph_name(path) for path in paths}
-    every = list(dict.fromkeys([*record.names, *names.values()]))
+    mark = fingerprint(picker, settings)
+    made_by = {**record.made_by} | dict.fromkeys(names.values(), mark)
+    every = list(made_by)
     files = targets(every, folder, settings.format, record.root)
-    redo = set(record.names if record.is_current else ()).__contains__
-    record.save(every)
+    for name in names.values():
+        if record.made_by.get(name) != mark:
+            # What another model picked must not pass for done, also if this run is interrupted.
+            extras = extra_files(files[name], picker, replace(settings, maps=True, overlays=True))
+            for file in (files[name], *extras.values()):
+                remove(file)
+    replace(record, made_by=made_by).save()
     try:
         for path, name in names.items():
             extras = extra_files(files[name], picker, settings)
-            if redo(name) and all(file.is_file() for file in (files[name], *extras.values())):
+            if all(file.is_file() for file in (files[name], *extras.values())):
                 yield Picked(path, "skipped")
                 continue
             try:
@@ -181,24 +198,18 @@ class Record:
     ----------
     folder : Path
         The output folder.
-    made_by : str
-        Fingerprint of the model and the settings.
     root : Path
         The folder above all micrographs; folders below it are kept in the output.
-    names : tuple of str
-        Micrographs of all runs so far.
-    is_current : bool
-        Whether what is there was made by the same model and settings.
+    made_by : mapping of str to str
+        The micrographs of all runs so far, and the fingerprint of the model and settings of each.
     """
 
     folder: Path
-    made_by: str
     root: Path
-    names: tuple[str, ...]
-    is_current: bool
+    made_by: Mapping[str, str]
 
     @classmethod
-    def opened(cls, folder: Path, made_by: str, paths: Sequence[Path]) -> Record:
+    def opened(cls, folder: Path, paths: Sequence[Path]) -> Record:
         """Read the record of a folder, or begin one.
 
         Raises
@@ -209,18 +220,16 @@ class Record:
         make_folder(folder)
         root = Path(os.path.commonpath([Path(os.path.normpath(path.absolute())).parent for path in paths]))
         known = _read_record(folder / RECORD)
-        before = Path(known.get("root", root))
+        before = Path(known["root"]) if known else root
         if not root.is_relative_to(before):
             raise CryopickError(
                 f"{folder} holds picks of micrographs below {before}, not of {root}: choose another --output"
             )
-        return cls(
-            folder, made_by, before, tuple(known.get("micrographs", ())), known.get("made_by") == made_by
-        )
+        return cls(folder, before, known["micrographs"] if known else {})
 
-    def save(self, names: Sequence[str]) -> None:
-        """Write the record with the names of all micrographs."""
-        content = {"made_by": self.made_by, "root": str(self.root), "micrographs": list(names)}
+    def save(self) -> None:
+        """Write the record, all of it or nothing."""
+        content = {"root": str(self.root), "micrographs": dict(self.made_by)}
         with replacing(self.folder / RECORD) as temporary:
             temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
@@ -231,7 +240,26 @@ def _read_record(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    is_whole = (
+        isinstance(content, dict)
+        and isinstance(content.get("root"), str)
+        and isinstance(content.get("micrographs"), dict)
+    )
+    return content if is_whole else {}
+
+
+def remove(file: Path) -> None:
+    """Remove a file if it is there.
+
+    Raises
+    ------
+    CryopickError
+        If that is not possible.
+    """
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise CryopickError(f"cannot replace {file}: {error.strerror or error}") from error
 
 
 def make_folder(folder: Path) -> None:

@@ -105,6 +105,10 @@ class TrainingConfig:
                 raise CryopickError(
                     f"the {name.replace('_', ' ')} must be above 0, not {getattr(self, name)}"
                 )
+        if not 0 <= self.seed < 2**32:
+            raise CryopickError(f"the seed must be from 0 to {2**32 - 1}, not {self.seed}")
+        if self.patience < 0 or not 0 <= self.weight_decay < math.inf:
+            raise CryopickError("patience and weight decay must be 0 or more")
         if not 0 < self.held_out < 1:
             raise CryopickError(f"the held-out part must lie between 0 and 1, not {self.held_out}")
         if self.precision not in ("auto", "float32", "bfloat16", "float16"):
@@ -140,6 +144,8 @@ class ParticleSize:
         """
         if not self.in_angstrom:
             return self.diameter
+        if spacing is not None and not (math.isfinite(spacing) and spacing > 0):
+            raise CryopickError(f"the pixel size must be above 0, not {spacing:g} Å/px: correct --spacing")
         if spacing is None:
             raise CryopickError(
                 "a diameter in Å needs the pixel size, which the micrographs do not say: "

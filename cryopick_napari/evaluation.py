@@ -76,7 +76,9 @@ def agreement(fields: Sequence[Compared], name: str) -> Agreement:
     flipped = sum(
         (score(mirrored(f.picks, f.shape), f.truth, STRICT * f.diameter) for f in fields), Score(0, 0, 0)
     )
-    threshold, best = best_threshold([(f.picks, f.truth) for f in fields], STRICT * fields[0].diameter)
+    unit = fields[0].diameter  # fields of other pixel sizes are brought to the first one's
+    alike = [(_resized(f.picks, unit / f.diameter), _resized(f.truth, unit / f.diameter)) for f in fields]
+    threshold, best = best_threshold(alike, STRICT * unit)
     chances = [
         chance_level(len(f.picks), f.truth, f.shape, STRICT * f.diameter, APART * f.diameter) for f in fields
     ]
@@ -97,6 +99,10 @@ def agreement(fields: Sequence[Compared], name: str) -> Agreement:
     )
 
 
+def _resized(picks: Picks, factor: float) -> Picks:
+    return Picks.of(picks.yx * factor, picks.score)
+
+
 def evaluate(fields: Sequence[Compared]) -> list[Agreement]:
     """Score every micrograph, and last all of them together."""
     return [*(agreement([field], field.name) for field in fields), agreement(fields, "all")]
@@ -105,7 +111,7 @@ def evaluate(fields: Sequence[Compared]) -> list[Agreement]:
 def extent(picks: Picks) -> tuple[int, int]:
     """Guess the rows and columns of a micrograph from the positions on it: the smallest that holds them."""
     height, width = np.ceil(picks.yx.max(axis=0) + 1).astype(int) if len(picks) else (1, 1)
-    return int(height), int(width)
+    return max(1, int(height)), max(1, int(width))
 
 
 def as_table(rows: Sequence[Agreement]) -> str:
@@ -139,7 +145,9 @@ def warnings_of(rows: Sequence[Agreement]) -> list[str]:
     total = rows[-1]
     said: list[str] = []
     if total.flipped > total.f1 and total.flipped > total.chance:
-        said.append(f"flipped top to bottom the picks agree better ({total.flipped:.3f}): try --flip-y")
+        said.append(
+            f"flipped top to bottom the picks agree better ({total.flipped:.3f}): cryopick convert --flip-y"
+        )
     if total.picks and total.f1 <= total.chance:
         said.append("the picks agree no better than chance: are diameter, pixel size and micrographs right?")
     return said

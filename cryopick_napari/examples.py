@@ -32,7 +32,7 @@ def load_examples(
     size: ParticleSize,
     spacing: float | None = None,
     labelled: str = "auto",
-) -> list[Example]:
+) -> tuple[list[Example], list[str]]:
     """Read micrographs and the labels that belong to them.
 
     Parameters
@@ -49,24 +49,33 @@ def load_examples(
 
     Returns
     -------
-    list of Example
+    examples : list of Example
         One for each micrograph that has labels.
+    notes : list of str
+        What was left out: labels without their micrograph, micrographs without labels.
 
     Raises
     ------
     CryopickError
-        If nothing matches, labels belong to a micrograph that is not there, or the size does not fit.
+        If no labels match, they lie outside their micrograph, or the size does not fit.
     """
     loaded = {path: read_micrograph(path, spacing) for path in micrographs}
     sets = read_coordinates(coordinates, {str(path): field.shape for path, field in loaded.items()})
-    matched, unmatched = match(sets, list(micrographs))
-    if not matched or unmatched:
-        missing = ", ".join(unmatched[:3]) + (" ..." if len(unmatched) > 3 else "")
+    matched, strangers = match(sets, list(micrographs))
+    bare = [str(path) for path in micrographs if path not in matched]
+    if not matched:
         raise CryopickError(
-            f"{coordinates} has labels for {missing or 'nothing'}, which is none of the "
-            f"{len(micrographs)} micrographs: give those too, or leave their labels out"
+            f"{coordinates} has labels for {_some(strangers) or 'nothing'}, "
+            f"and none of them is {_some(bare)}: compare their names"
         )
-    return [_example(loaded[path], rows.picks, size, labelled) for path, rows in matched.items()]
+    notes = [f"labels of {_some(strangers)} left out: no such micrograph was given"] if strangers else []
+    notes += [f"{_some(bare)} left out: {coordinates} has no labels for it"] if bare else []
+    return [_example(loaded[path], rows.picks, size, labelled) for path, rows in matched.items()], notes
+
+
+def _some(names: Sequence[str]) -> str:
+    """Name the first few."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _example(micrograph: Micrograph, positives: Picks, size: ParticleSize, labelled: str) -> Example:

@@ -91,7 +91,7 @@ def areas_mask(
         Source pixels per pixel of the mask, rows and columns.
     """
     mask = np.zeros(shape, np.uint8)
-    for polygon in polygons:
+    for polygon in filter(len, polygons):
         corners = np.rint(polygon / np.asarray(ratio))[:, ::-1].astype(np.int32)
         cv2.fillPoly(mask, [corners], 1)
     return mask.astype(bool)

@@ -14,6 +14,7 @@ from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.picks import Picks
 
 Colour = tuple[int, int, int]  # red, green, blue
+HUGE = 1e30  # grey values whose sums could overflow
 RIGHT, WRONG, MISSED, PICK = (64, 200, 255), (255, 120, 40), (255, 230, 60), (64, 200, 255)
 
 
@@ -35,10 +36,12 @@ def draw_field(micrograph: Micrograph, diameter: float, side: int = 1024) -> NDA
     """
     factor = min(1.0, side / max(micrograph.shape))
     size = tuple(max(1, round(length * factor)) for length in reversed(micrograph.shape))
-    small = cv2.resize(micrograph.image, size, interpolation=cv2.INTER_AREA)
+    peak = float(np.abs(micrograph.image).max())
+    image = micrograph.image / np.float32(peak) if peak > HUGE else micrograph.image
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     smooth = cv2.GaussianBlur(small, (0, 0), max(0.3, diameter * factor / 20))
     low, high = np.percentile(smooth, (0.5, 99.5))
-    grey = np.clip((smooth - low) / max(high - low, 1e-12), 0, 1) * 255
+    grey = np.clip((smooth - low) / ((high - low) or 1.0), 0, 1) * 255
     return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
 
 

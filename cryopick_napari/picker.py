@@ -78,10 +78,10 @@ class Picker:
 
     def upright(self, scaled: Scaled) -> Scaled:
         """Invert a field whose particles are bright where the training's were dark, or the reverse."""
-        as_is, inverse = (
-            probability_map(self.network, view.image, False, view.valid).sum()
-            for view in (scaled, scaled.inverted())
-        )
+        views = (scaled, scaled.inverted())
+        maps = (probability_map(self.network, view.image, False, view.valid) for view in views)
+        # Only what exceeds the threshold: the background's low probability adds up to more than particles do.
+        as_is, inverse = ((probability - self.config.threshold).clip(0).sum() for probability in maps)
         return scaled.inverted() if inverse > CLEARLY * as_is else scaled
 
     def probability(self, scaled: Scaled) -> NDArray[np.float32]:

@@ -102,8 +102,8 @@ def _draw_film(phase: Image, thickness: Image, film: Hole, scene: Scene, rng: np
     depth += 8 * waves(shape, 100 / scene.spacing, 2000 / scene.spacing, rng)  # Å: a rough edge
     carbon = np.clip(0.5 - depth / 30, 0, 1).astype(np.float32)
     phase *= 1 + 0.7 * carbon
-    phase += 0.6 * carbon
-    thickness += 0.12 * carbon
+    phase += 0.5 * carbon
+    thickness += 0.08 * carbon
 
 
 def _draw_proteins(phase: Image, layout: Layout, scene: Scene, rng: np.random.Generator) -> None:

@@ -47,7 +47,7 @@ def kernel_side(diameter: float) -> int:
     return 2 * int(np.ceil(REACH * diameter)) + 1
 
 
-def kernel_of(profile: Tensor, diameter: float) -> Tensor:
+def kernel_of(profile: Tensor, diameter: float, side: int | None = None) -> Tensor:
     """Draw a radial profile as an image.
 
     Parameters
@@ -56,13 +56,15 @@ def kernel_of(profile: Tensor, diameter: float) -> Tensor:
         Mean grey value from the centre to 0.8 diameters.
     diameter : float
         Of a particle, px.
+    side : int, optional
+        Of the image, odd; by default that of `kernel_side`.
 
     Returns
     -------
     (k, k) tensor
         Odd side, mean 0, norm 1: its correlation with unit white noise is unit noise.
     """
-    reach = kernel_side(diameter) // 2
+    reach = (side or kernel_side(diameter)) // 2
     axis = torch.arange(-reach, reach + 1, dtype=profile.dtype, device=profile.device)
     distance = torch.hypot(axis[:, None], axis[None, :]) / (REACH * diameter) * BINS - 0.5
     low = distance.floor().clamp(0, BINS - 1).long()

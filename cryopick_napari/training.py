@@ -122,6 +122,8 @@ def train(
     plan = Progress("training", steps=config.initial_epochs * epoch_steps, epochs=config.initial_epochs)
     stop = False
     for epoch in range(start, config.initial_epochs):
+        if stop or (config.patience and epoch - best.epoch >= config.patience):
+            break
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + epoch)
         losses: list[float] = []
         for step in range(epoch * epoch_steps, (epoch + 1) * epoch_steps):
@@ -145,9 +147,7 @@ def train(
         history.append(row_of(plan))
         saved = checkpoint_of(epoch + 1, optimiser, best, history, config)
         stop |= bool((yield replace(plan, picker=shown, checkpoint=saved)))
-        if stop or (config.patience and epoch + 1 - best.epoch >= config.patience):
-            break
-    yield replace(plan, phase="calibrating")
+    yield replace(plan, phase="calibrating", validation=None)
     return calibrated(replace(picker, network=best.network), fields, config)
 
 
@@ -203,7 +203,8 @@ def with_template(network: PickingNetwork, fields: Sequence[Field]) -> PickingNe
     profiles = [radial_profile(field.scaled.image, yx, field.diameter) for field, yx in learned]
     total, count = np.sum(profiles, axis=0)
     mean = torch.from_numpy(total / np.maximum(count, 1)).float()
-    network.kernel.copy_(kernel_of(mean, fields[0].diameter))
+    # The network's template was measured for the intended diameter: the real one differs a little.
+    network.kernel.copy_(kernel_of(mean, fields[0].diameter, len(network.kernel)))
     image = fields[0].scaled.image
     network.gain.copy_(1 / matched_filter(image[None, None], network.kernel).std().clamp(min=1e-3))
     return network

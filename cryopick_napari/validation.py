@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import nan
+from math import isnan, nan
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from cryopick_napari.peaks import find_peaks
 from cryopick_napari.picks import Picks
 
 LEAST_SCORE = 0.02  # peaks below this are never of interest, whatever the threshold
+MOST = 0.7  # of the held-out clicks that are found at all
 STRICT = 0.25  # farthest distance of a right pick, in particle diameters: half a radius
 
 
@@ -32,9 +33,6 @@ class Validation:
         Area under the ROC curve of the probability against discs of half a radius.
     threshold : float
         The best one on these labels.
-    quality : float
-        What models are ranked by, higher is better: minus the loss, which is less noisy than F1;
-        where labels are only clicks, recall**2 / picks.
     """
 
     loss: float
@@ -43,7 +41,11 @@ class Validation:
     f1: float
     auc: float
     threshold: float
-    quality: float
+
+    @property
+    def quality(self) -> float:
+        """What models are ranked by, higher is better: minus the loss, which is less noisy than F1."""
+        return 0.0 if isnan(self.loss) else -self.loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +76,9 @@ def validate(answers: Sequence[Answer], min_distance: float, target_radius: floa
     loss, auc = _loss(answers, target_radius), _auc(answers)
     if complete:
         threshold, score = _complete_threshold(complete, min_distance)
-        return Validation(loss, score.precision, score.recall, score.f1, auc, threshold, -loss)
-    threshold, recall, quality = _clicks_threshold(answers, min_distance)
-    return Validation(loss, nan, recall, nan, auc, threshold, quality)
+        return Validation(loss, score.precision, score.recall, score.f1, auc, threshold)
+    threshold, recall = _clicks_threshold(answers, min_distance)
+    return Validation(loss, nan, recall, nan, auc, threshold)
 
 
 def _complete_threshold(answers: Sequence[Answer], min_distance: float) -> tuple[float, Score]:
@@ -90,13 +92,14 @@ def _complete_threshold(answers: Sequence[Answer], min_distance: float) -> tuple
     return best_threshold(found, STRICT * answers[0].field.diameter)
 
 
-def _clicks_threshold(answers: Sequence[Answer], min_distance: float) -> tuple[float, float, float]:
-    """Choose a threshold where only some particles are labelled: threshold, recall, quality.
+def _clicks_threshold(answers: Sequence[Answer], min_distance: float) -> tuple[float, float]:
+    """Choose a threshold, and the recall it gives, where only some particles are labelled.
 
     Precision cannot be read off such labels. ``recall**2 / picks`` grows with it and needs none
-    (Lee and Liu 2003, ICML, 448-455).
+    (Lee and Liu 2003, ICML, 448-455); of few clicks it is a noisy measure, so it chooses only among
+    thresholds that find most of them.
     """
-    scores, hits, clicks = [], [], 0
+    scores, hits, clicks = [np.zeros(0)], [np.zeros(0, bool)], 0
     for answer in answers:
         field = answer.field
         held = Picks.of(field.positives[inside(field.positives, field.held)])
@@ -104,14 +107,14 @@ def _clicks_threshold(answers: Sequence[Answer], min_distance: float) -> tuple[f
         scores.append(picks.score)
         hits.append(matched(picks, held, STRICT * field.diameter))
         clicks += len(held)
-    score, hit = np.concatenate([*scores, np.zeros(0)]), np.concatenate([*hits, np.zeros(0)])
+    score, hit = np.concatenate(scores), np.concatenate(hits)
     order = np.argsort(-score, kind="stable")
     recall = np.cumsum(hit[order]) / max(1, clicks)
     if not recall.size or not recall[-1]:
-        return 0.5, 0.0, 0.0
+        return 0.5, 0.0
     gain = recall**2 / np.arange(1, len(recall) + 1)
-    best = int(np.argmax(gain))
-    return float(score[order][best]), float(recall[best]), float(gain[best])
+    best = int(np.argmax(np.where(recall >= MOST * recall[-1], gain, 0)))
+    return float(score[order][best]), float(recall[best])
 
 
 def _loss(answers: Sequence[Answer], target_radius: float) -> float:

@@ -27,6 +27,8 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[variable] = str(home / variable.lower())
     os.environ["NAPARI_CONFIG"] = str(home / "napari.yaml")
     os.environ["MPLBACKEND"] = "Agg"
+    # Threads that spin while they wait for a core make training many times slower on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if sys.platform == "linux":
         # On a Wayland desktop Qt 6 would pass Xvfb by; "offscreen" has no OpenGL.
         os.environ["QT_QPA_PLATFORM"] = "xcb"

@@ -51,7 +51,7 @@ def blob_detector(config: PickerConfig) -> Picker:
         for layer in range(2):
             convolutions[3 * layer].weight[0, 0] = box
             convolutions[3 * layer + 1].weight[0] = 1.0  # batch normalisation
-    unet.head.weight[0, 0] = 8.0
+    unet.head.weight[0, 0] = 4.0 if config.gate == "none" else 8.0  # a gate without weights is half open
     unet.head.bias[0] = -4.0
     return picker
 

@@ -23,7 +23,9 @@ from cryopick_napari.picks import Picks
 NOTHING = Picks.of([])
 # Crowded, so that positions, pairs and scores coincide.
 positions = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=9)
-scored = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.sampled_from([0.1, 0.3, 0.5, 0.9])), max_size=9)
+scored = st.lists(
+    st.tuples(st.integers(0, 6), st.integers(0, 6), st.sampled_from([0.1, 0.3, 0.5, 0.9])), max_size=9
+)
 
 
 def picks_of(rows: list[tuple[float, float, float]]) -> Picks:
@@ -166,11 +168,12 @@ def test_mirroring_turns_the_first_row_into_the_last():
 
 def test_chance_level_of_sparse_points_is_the_area_they_cover():
     shape, distance = (1000, 1000), 25
-    truth = random_picks(60, shape, 120, np.random.default_rng(1))
+    truth = random_picks(60, shape, 60, np.random.default_rng(1))
+    assert len(truth) == 60
     # A pick hits a particle with the chance of lying in its disc; so few hardly ever share one.
     covered = np.pi * distance**2 / (shape[0] * shape[1])
     wanted = 2 * (40 * 60 * covered) / (40 + 60)
-    assert chance_level(40, truth, shape, distance, apart=0) == pytest.approx(wanted, rel=0.25)
+    assert chance_level(40, truth, shape, distance, apart=0) == pytest.approx(wanted, rel=0.2)
 
 
 def test_chance_level_depends_on_nothing_but_its_seed():

@@ -19,7 +19,9 @@ def test_a_gaussian_is_found_to_a_twentieth_of_a_pixel(centre, sigma):
 
 
 @pytest.mark.parametrize(
-    "centre", [(0, 0), (0, 59), (40, 0), (40, 59), (0, 12), (40, 12.3), (7.4, 0), (22, 59), (39.2, 1)], ids=str
+    "centre",
+    [(0, 0), (0, 59), (40, 0), (40, 59), (0, 12), (40, 12.3), (7.4, 0), (22, 59), (39.2, 1)],
+    ids=str,
 )
 def test_edges_and_corners_are_found_where_they_are(centre):
     picks = find_peaks(gaussians((41, 60), [centre], 2), 3)
@@ -72,7 +74,11 @@ def test_smoothing_joins_what_noise_parts():
 
 @settings(deadline=None, max_examples=60)
 @given(
-    arrays(np.float32, st.tuples(st.integers(1, 12), st.integers(1, 12)), elements=st.sampled_from([0, 0.5, 0.7, 1])),
+    arrays(
+        np.float32,
+        st.tuples(st.integers(1, 12), st.integers(1, 12)),
+        elements=st.sampled_from([0, 0.5, 0.7, 1]),
+    ),
     st.floats(0, 6),
 )
 def test_picks_lie_in_the_field_apart_and_in_order(image, apart):

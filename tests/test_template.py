@@ -64,6 +64,14 @@ def test_kernel_draws_the_profile():
     assert torch.corrcoef(torch.stack([kernel[inside], drawn[inside]]))[0, 1] > 0.999
 
 
+@pytest.mark.parametrize("side", [15, 21, 31])
+def test_kernel_may_be_cut_or_framed(side):
+    kernel = kernel_of(gaussian_profile(12), 12, side)
+    assert kernel.shape == (side, side)
+    assert kernel.sum() == pytest.approx(0, abs=1e-5)
+    assert kernel.norm() == pytest.approx(1)
+
+
 def test_an_empty_profile_makes_an_empty_kernel():
     assert not kernel_of(torch.zeros(BINS), 9).any()
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from cryopick_napari.cli import EXIT_DONE
+from cryopick_napari.errors import CryopickError
 
 FORMATS = ("relion", "box", "cbox", "csv", "topaz")
 
@@ -33,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
     from cryopick_napari.coordinates import convert
     from cryopick_napari.micrograph import find_micrographs, read_micrograph
 
+    if options.height is not None and options.height < 1:
+        raise CryopickError(f"--height must be at least 1 px, not {options.height}")
     shapes = None
     if options.micrographs:
         shapes = {path: read_micrograph(path).shape for path in find_micrographs(options.micrographs)}

@@ -64,7 +64,7 @@ def _compared(options: argparse.Namespace) -> list[Compared]:
             true.micrograph or mine.micrograph or "-",
             mine.picks,
             true.picks,
-            size.in_pixels(options.spacing or place[1]),
+            size.in_pixels(place[1] if options.spacing is None else options.spacing),
             place[0] or extent(mine.picks.joined(true.picks)),
         )
         for (mine, true), place in zip(pairs, places, strict=True)
@@ -75,11 +75,14 @@ def _pairs(
     picks: Sequence[CoordinateSet], truth: Sequence[CoordinateSet], options: argparse.Namespace
 ) -> list[tuple[CoordinateSet, CoordinateSet]]:
     """Find the true positions of each set of picks."""
-    from cryopick_napari.coordinates import match
+    from cryopick_napari.coordinates import match, merged
 
     if len(picks) == len(truth) == 1:  # two files are meant, whatever their names
         return [(picks[0], truth[0])]
-    by_name = {Path(rows.micrograph): rows for rows in truth}
+    same: dict[Path, list[CoordinateSet]] = {}
+    for rows in truth:
+        same.setdefault(Path(rows.micrograph), []).append(rows)
+    by_name = {name: merged(sets) for name, sets in same.items()}
     found, strangers = match(picks, list(by_name))
     if not found:
         raise CryopickError(f"{options.truth} has no micrograph of {options.picks}: compare their names")

@@ -47,10 +47,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Pick micrographs; return the exit code."""
-    from tqdm import tqdm
-
     from cryopick_napari.batch import PickSettings, pick_files
-    from cryopick_napari.cli.progress import stop_request
+    from cryopick_napari.cli.progress import bar_of, stop_request
     from cryopick_napari.devices import resolve_device
     from cryopick_napari.micrograph import find_micrographs
     from cryopick_napari.picker import Picker
@@ -69,9 +67,10 @@ def run(options: argparse.Namespace) -> int:
     )
     done: list[Picked] = []
     job = pick_files(picker, paths, options.output, settings)
-    with stop_request() as asked, tqdm(job, total=len(paths), unit="micrograph", dynamic_ncols=True) as bar:
-        for picked in bar:
+    with stop_request() as asked, bar_of("picking", "micrograph", len(paths)) as bar:
+        for picked in job:
             done.append(picked)
+            bar.update()
             if picked.state == "failed":
                 bar.write(f"skipped: {picked.message}", file=sys.stderr)
             if asked.is_set():

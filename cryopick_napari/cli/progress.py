@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -40,8 +41,15 @@ def stop_request() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def run_training(job: Job, folder: Path) -> tuple[Picker, bool]:
+def run_training(job: Job, folder: Path, before: Sequence[Row] = ()) -> tuple[Picker, bool]:
     """Run a training under a bar; keep its history, a checkpoint an epoch, and its model in a folder.
+
+    Parameters
+    ----------
+    job : Job
+    folder : Path
+    before : sequence of Row
+        History of the training that is resumed.
 
     Returns
     -------
@@ -50,9 +58,9 @@ def run_training(job: Job, folder: Path) -> tuple[Picker, bool]:
     stopped : bool
         Whether Ctrl-C ended it early; the checkpoint is kept then.
     """
-    with stop_request() as asked, tqdm(desc="preparing", unit="step", dynamic_ncols=True) as bar:
+    with stop_request() as asked, bar_of("preparing", "step") as bar:
         answer: bool | None = None
-        history: list[Row] = []
+        history = list(before)
         while True:
             try:
                 progress = job.send(answer)
@@ -72,21 +80,28 @@ def run_training(job: Job, folder: Path) -> tuple[Picker, bool]:
     return picker, asked.is_set()
 
 
+def bar_of(name: str, unit: str, total: int | None = None) -> tqdm[Never]:
+    """Make a progress bar; where the output is no terminal, there is none."""
+    return tqdm(desc=name, unit=unit, total=total, dynamic_ncols=True, disable=None)
+
+
 def _show(bar: tqdm[Never], progress: Progress) -> None:
-    """Bring a bar up to date."""
+    """Bring a bar up to date; without one, say a line an epoch."""
+    if progress.message:
+        bar.write(progress.message, file=sys.stderr)
+    figures = ""
+    if progress.validation is not None:
+        found = progress.validation
+        figures = f"loss {progress.loss:.3f}, held-out loss {found.loss:.3f}, recall {found.recall:.2f}"
+        figures += "" if math.isnan(found.f1) else f", F1 {found.f1:.2f}"
+    if bar.disable:
+        if figures:
+            print(f"epoch {progress.epoch}/{progress.epochs}: {figures}", file=sys.stderr)
+        return
     bar.set_description_str(progress.phase, refresh=False)
+    if figures:
+        bar.set_postfix_str(figures, refresh=False)
     if progress.steps:
         bar.total = progress.steps
     bar.n = progress.step
-    if progress.message:
-        bar.write(progress.message, file=sys.stderr)
-    if progress.validation is not None:
-        found = progress.validation
-        bar.set_postfix(
-            epoch=f"{progress.epoch}/{progress.epochs}",
-            loss=f"{progress.loss:.3f}",
-            held_out=f"{found.loss:.3f}",
-            recall=f"{found.recall:.2f}",
-            F1=f"{found.f1:.2f}",
-        )
     bar.refresh()

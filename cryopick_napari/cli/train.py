@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,9 @@ def run(options: argparse.Namespace) -> int:
     if options.resume:
         resume = load_checkpoint(options.output_dir / CHECKPOINT, "training")
     _announce(examples, picker, preset, config)
-    trained, stopped = run_training(train(picker, examples, config, validation, resume), options.output_dir)
+    job = train(picker, examples, config, validation, resume)
+    before = resume.header.get("history", ()) if resume else ()
+    trained, stopped = run_training(job, options.output_dir, before)
     _report(trained, options.output_dir / MODEL)
     return EXIT_INTERRUPTED if stopped else EXIT_DONE
 
@@ -125,7 +128,12 @@ def _examples(
         size = ParticleSize(own, in_angstrom=False)
     else:
         size = particle_size(options)
-    return load_examples(find_micrographs(micrographs), coordinates, size, options.spacing, options.labelled)
+    examples, notes = load_examples(
+        find_micrographs(micrographs), coordinates, size, options.spacing, options.labelled
+    )
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return examples
 
 
 def _new_picker(

@@ -1,0 +1,1 @@
+"""What is measured, with the commands that print it: run them as ``python -m benchmarks.NAME``."""

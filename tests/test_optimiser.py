@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from cryopick_napari.config import TrainingConfig
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.network import AttentionUNet, PickingNetwork, UNet
+from cryopick_napari.optimiser import Crops, Optimiser
+
+CONFIG = TrainingConfig(batch_size=8, precision="float32", gradient_clip=1e6)
+
+
+class SmallMemory(UNet):
+    """A network for which more than so many crops are too many."""
+
+    room = 3
+
+    def forward(self, image: Tensor) -> Tensor:
+        if len(image) > self.room:
+            raise torch.OutOfMemoryError("out of memory")
+        return super().forward(image)
+
+
+def network(kind: type[UNet] = UNet, statistics: bool = False) -> PickingNetwork:
+    """Make a small network; without batch statistics, a crop's answer does not depend on the others."""
+    torch.manual_seed(0)
+    made = PickingNetwork(kind(base_features=4, depth=2))
+    for block in made.modules():
+        for name, layer in [*block.named_children()]:
+            if isinstance(layer, nn.BatchNorm2d) and not statistics:
+                setattr(block, name, nn.Identity())
+    return made
+
+
+def crops(count: int = 8, seed: int = 0) -> Crops:
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randn(count, 1, 16, 16, generator=generator)
+    weight = torch.rand(count, 1, 16, 16, generator=generator)
+    return image, (image > 1).float(), weight
+
+
+def gradients(made: PickingNetwork) -> Tensor:
+    return torch.cat([p.grad.flatten() for p in made.parameters() if p.grad is not None])
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 5])
+def test_accumulated_gradients_are_those_of_one_batch(at_once):
+    whole, parts = Optimiser(network(), CONFIG), Optimiser(network(), CONFIG)
+    parts.at_once = at_once
+    assert parts.step(crops(), 1e-3) == pytest.approx(whole.step(crops(), 1e-3), rel=1e-5)
+    assert torch.allclose(gradients(parts.network), gradients(whole.network), rtol=1e-4, atol=1e-7)
+    assert gradients(whole.network).norm() > 1e-3
+
+
+def test_accumulation_steps_go_through_batch_by_batch():
+    sizes = []
+    optimiser = Optimiser(network(), TrainingConfig(batch_size=3, precision="float32"))
+    optimiser.network.register_forward_hook(lambda _, given, __: sizes.append(len(given[0])))
+    optimiser.step(crops(8), 1e-3)
+    assert sizes == [3, 3, 2]
+
+
+def test_out_of_memory_halves_the_crops_at_once_and_changes_nothing_else():
+    small, large = Optimiser(network(SmallMemory), CONFIG), Optimiser(network(), CONFIG)
+    assert small.step(crops(), 1e-3) == pytest.approx(large.step(crops(), 1e-3), rel=1e-5)
+    assert torch.allclose(gradients(small.network), gradients(large.network), rtol=1e-4, atol=1e-7)
+    assert small.at_once == 2
+    assert "2 crops at a time" in small.news()
+    assert small.news() == large.news() == ""
+    small.step(crops(seed=1), 1e-3)
+    assert small.at_once == 2
+
+
+def test_out_of_memory_with_one_crop_says_what_to_do():
+    optimiser = Optimiser(network(SmallMemory), CONFIG)
+    optimiser.network.unet.room = 0
+    with pytest.raises(CryopickError, match="--patch-size"):
+        optimiser.step(crops(), 1e-3)
+
+
+@pytest.mark.parametrize("precision", ["auto", "bfloat16", "float16"])
+def test_lower_precision_gives_nearly_the_same_loss(precision):
+    exact, quick = (
+        Optimiser(network(), CONFIG),
+        Optimiser(network(), TrainingConfig(batch_size=8, precision=precision)),
+    )
+    wanted = exact.step(crops(), 1e-3)
+    assert quick.step(crops(), 1e-3) == pytest.approx(wanted, rel=0.01)
+    assert all(p.dtype == torch.float32 and p.isfinite().all() for p in quick.network.parameters())
+    assert quick.step(crops(), 1e-3) < wanted
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+@pytest.mark.parametrize("clip", [0.5, 1e-3])
+def test_clipping_bounds_the_gradient_and_keeps_its_direction(clip, precision):
+    free = Optimiser(network(), CONFIG)
+    bound = Optimiser(network(), TrainingConfig(batch_size=8, precision=precision, gradient_clip=clip))
+    for optimiser in (free, bound):
+        optimiser.network.unet.head.bias.data.fill_(20.0)  # far from right: a large gradient
+        optimiser.step(crops(), 1e-3)
+    long, short = gradients(free.network), gradients(bound.network)
+    assert long.norm() > 0.5 > 0.999 * clip
+    assert short.norm() == pytest.approx(clip, rel=1e-2)
+    assert torch.cosine_similarity(long, short, dim=0) > 0.99
+
+
+def test_the_learning_rate_is_that_of_the_step():
+    optimiser = Optimiser(network(), CONFIG)
+    before = [p.clone() for p in optimiser.network.parameters()]
+    optimiser.step(crops(), 0.0)
+    assert all(torch.equal(p, q) for p, q in zip(optimiser.network.parameters(), before, strict=True))
+    optimiser.step(crops(), 1e-2)
+    moved = [(p - q).abs().max() for p, q in zip(optimiser.network.parameters(), before, strict=True)]
+    assert 0.005 < max(moved) < 0.02
+
+
+def test_repeated_steps_learn_the_crops():
+    optimiser = Optimiser(network(AttentionUNet, statistics=True), CONFIG)
+    losses = [optimiser.step(crops(), 1e-2) for _ in range(40)]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_a_diverged_training_says_so():
+    image, target, weight = crops()
+    with pytest.raises(CryopickError, match="--learning-rate"):
+        Optimiser(network(), CONFIG).step((image * math.inf, target, weight), 1e-3)
+
+
+def test_crops_without_any_weight_change_no_gradient():
+    image, target, weight = crops()
+    optimiser = Optimiser(network(), CONFIG)
+    assert optimiser.step((image, target, 0 * weight), 1e-3) == 0
+    assert not gradients(optimiser.network).any()
+
+
+def test_the_state_takes_up_where_it_was():
+    first = Optimiser(network(), CONFIG)
+    for seed in range(3):
+        first.step(crops(seed=seed), 1e-3)
+    second = Optimiser(network(), CONFIG)
+    second.network.load_state_dict(first.network.state_dict())
+    second.restore({name: value.clone() for name, value in first.state().items()})
+    for optimiser in (first, second):
+        optimiser.step(crops(seed=9), 1e-3)
+    pairs = zip(first.network.parameters(), second.network.parameters(), strict=True)
+    assert all(torch.equal(p, q) for p, q in pairs)
+
+
+def test_a_new_optimiser_has_no_state():
+    optimiser = Optimiser(network(), CONFIG)
+    assert optimiser.state() == {}
+    optimiser.restore({})
+    assert optimiser.step(crops(), 1e-3) > 0
