@@ -65,9 +65,8 @@ def main() -> None:
         attention, plain = (statistics.median(times) for times in zip(*pairs, strict=True))
         ratio = statistics.median(first / second for first, second in pairs)
         rows.append(f"| {name} | {attention:.3f} | {plain:.3f} | {ratio:.3f} |")
-    rows.append(
-        f"\nForward: one field of {options.side} x {options.side}; step: {options.crops} crops of 128 x 128; float32."
-    )
+    rows.append(f"\nForward: one field of {options.side} x {options.side} px, float32.")
+    rows.append(f"Step: {options.crops} crops of 128 x 128 px, float32.")
     save(
         "attention_overhead",
         f"python -m benchmarks.attention_overhead --preset {options.preset}",

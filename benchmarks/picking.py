@@ -39,7 +39,7 @@ def main() -> None:
             f"| {seconds[0]:.2f} | {statistics.median(seconds[1:]):.2f} "
             f"({min(seconds[1:]):.2f}-{max(seconds[1:]):.2f}) | {peak:.2f} |",
             "",
-            "Reading, Fourier crop, polarity check, eight passes of the network, peaks; allowed: 1.5 s and 1 GB.",
+            "Reading, Fourier crop, polarity check, eight passes, peaks; allowed: 1.5 s and 1 GB.",
         ]
     )
     save("picking", "python -m benchmarks.picking", table)

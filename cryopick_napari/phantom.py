@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 # inner potential of protein over that of ice (V) times the interaction constant at 300 kV
-PHASE = 3.0 * 6.53e-4  # rad/Å of thickness
-LOBES = 12
-LOBE = 0.125  # radius of a lobe, in particle diameters
-AXES = (1.0, 0.85, 0.7)  # of the envelope, relative to the longest
+PHASE = 3.5 * 6.53e-4  # rad/Å of thickness
+LOBES = 14
+LOBE = 0.115  # radius of a lobe, in particle diameters
+AXES = (1.0, 0.9, 0.8)  # of the envelope, relative to the longest
 GRAINS = 12  # Gaussians a lobe
 
 

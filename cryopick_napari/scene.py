@@ -68,11 +68,11 @@ class Scene:
     coverage: float = 0.27
     protein: int = 0
     gap: float = 0.8
-    debris: float = 0.8
+    debris: float = 0.5
     defocus: float = 1.5
     dose: float = 30.0
     amorphous: float = 0.6
-    undulation: float = 0.012
+    undulation: float = 0.01
     gradient: float = 0.03
     carbon: bool = False
     ice: int = 0

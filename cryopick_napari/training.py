@@ -48,7 +48,7 @@ class Progress:
     picker : Picker or None
         After each epoch: a copy in evaluation mode that training does not touch.
     checkpoint : Checkpoint or None
-        After each epoch: what `train` needs to go on from here.
+        After each whole epoch: what `train` needs to go on from here.
     message : str
         Something the user should know.
     """
@@ -141,11 +141,11 @@ def train(
         found = validate_network(snapshot, fields, picker.config.min_distance, config)
         if found.quality >= best.quality:
             best.network, best.quality, best.epoch = snapshot, found.quality, epoch + 1
-        plan = replace(plan, epoch=epoch + 1, loss=float(np.mean(losses)))
         shown = replace(picker, config=replace(picker.config, threshold=found.threshold), network=snapshot)
-        plan = replace(plan, validation=found)
+        plan = replace(plan, epoch=epoch + 1, loss=float(np.mean(losses)), validation=found)
         history.append(row_of(plan))
-        saved = checkpoint_of(epoch + 1, optimiser, best, history, config)
+        # An epoch that was cut short is not resumed from: the result would be another one.
+        saved = None if stop else checkpoint_of(epoch + 1, optimiser, best, history, config)
         stop |= bool((yield replace(plan, picker=shown, checkpoint=saved)))
     yield replace(plan, phase="calibrating", validation=None)
     return calibrated(replace(picker, network=best.network), fields, config)

@@ -15,7 +15,8 @@ from cryopick_napari.peaks import find_peaks
 from cryopick_napari.picks import Picks
 
 LEAST_SCORE = 0.02  # peaks below this are never of interest, whatever the threshold
-MOST = 0.7  # of the held-out clicks that are found at all
+LEAST_ODDS = 0.75  # of a pick being right that make it worth having: F1 is highest near F1 / 2, some 0.43
+MOST = 0.75  # of the held-out clicks that are found at all
 STRICT = 0.25  # farthest distance of a right pick, in particle diameters: half a radius
 
 
@@ -77,7 +78,7 @@ def validate(answers: Sequence[Answer], min_distance: float, target_radius: floa
     if complete:
         threshold, score = _complete_threshold(complete, min_distance)
         return Validation(loss, score.precision, score.recall, score.f1, auc, threshold)
-    threshold, recall = _clicks_threshold(answers, min_distance)
+    threshold, recall = _clicks_threshold(answers, min_distance, target_radius)
     return Validation(loss, nan, recall, nan, auc, threshold)
 
 
@@ -92,29 +93,37 @@ def _complete_threshold(answers: Sequence[Answer], min_distance: float) -> tuple
     return best_threshold(found, STRICT * answers[0].field.diameter)
 
 
-def _clicks_threshold(answers: Sequence[Answer], min_distance: float) -> tuple[float, float]:
+def _clicks_threshold(
+    answers: Sequence[Answer], min_distance: float, target_radius: float
+) -> tuple[float, float]:
     """Choose a threshold, and the recall it gives, where only some particles are labelled.
 
-    Precision cannot be read off such labels. ``recall**2 / picks`` grows with it and needs none
-    (Lee and Liu 2003, ICML, 448-455); of few clicks it is a noisy measure, so it chooses only among
-    thresholds that find most of them.
+    Precision cannot be read off such labels. But where unlabelled pixels together weigh as much as
+    labelled ones, a network answers ``1 / (1 + share * (1 + 1 / odds))`` to a place that holds a
+    particle with these odds, if particles make up this share of the unlabelled pixels; the share
+    follows from the number of picks. Held-out clicks bound the result: most must be found.
     """
-    scores, hits, clicks = [np.zeros(0)], [np.zeros(0, bool)], 0
+    scores, hits = [np.zeros(0, np.float32)], [np.zeros(0, np.bool_)]
+    ground, disc = 0.0, 0.0
     for answer in answers:
         field = answer.field
         held = Picks.of(field.positives[inside(field.positives, field.held)])
         picks = answer.picks(min_distance)
         scores.append(picks.score)
         hits.append(matched(picks, held, STRICT * field.diameter))
-        clicks += len(held)
+        ground += field.usable.sum()
+        disc = np.pi * (target_radius * field.diameter / 2) ** 2
     score, hit = np.concatenate(scores), np.concatenate(hits)
     order = np.argsort(-score, kind="stable")
-    recall = np.cumsum(hit[order]) / max(1, clicks)
-    if not recall.size or not recall[-1]:
+    score, hit = score[order], hit[order]
+    if not hit.any():
         return 0.5, 0.0
-    gain = recall**2 / np.arange(1, len(recall) + 1)
-    best = int(np.argmax(np.where(recall >= MOST * recall[-1], gain, 0)))
-    return float(score[order][best]), float(recall[best])
+    share = np.arange(1, len(score) + 1) * disc / ground
+    likely = score >= 1 / (1 + share * (1 + 1 / LEAST_ODDS))
+    most = int(np.argmax(np.cumsum(hit) >= MOST * hit.sum()))
+    last = max(most, int(np.flatnonzero(likely)[-1]) if likely.any() else 0)
+    clicks = sum(int(inside(answer.field.positives, answer.field.held).sum()) for answer in answers)
+    return float(score[last]), float(hit[: last + 1].sum() / clicks)
 
 
 def _loss(answers: Sequence[Answer], target_radius: float) -> float:

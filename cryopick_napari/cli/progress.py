@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Never
 from tqdm import tqdm
 
 from cryopick_napari.checkpoint import save_checkpoint
-from cryopick_napari.history import Row, write_csv, write_plot
+from cryopick_napari.history import Row, row_of, write_csv, write_plot
 
 if TYPE_CHECKING:
     from cryopick_napari.picker import Picker
@@ -70,7 +70,8 @@ def run_training(job: Job, folder: Path, before: Sequence[Row] = ()) -> tuple[Pi
             _show(bar, progress)
             if progress.checkpoint is not None:
                 save_checkpoint(folder / CHECKPOINT, progress.checkpoint)
-                history = progress.checkpoint.header["history"]
+            if progress.validation is not None:
+                history.append(row_of(progress))
                 write_csv(folder / HISTORY, history)
             answer = asked.is_set() or None
     write_plot(folder / PLOT, history)

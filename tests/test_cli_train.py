@@ -1,0 +1,417 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+from commands import DIAMETER, SPACING, error_of, full_disk, run, usage_of, write_fields
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from cryopick_napari import training
+from cryopick_napari.checkpoint import load_checkpoint
+from cryopick_napari.cli.progress import run_training
+from cryopick_napari.cli.train import NETWORK_OPTIONS
+from cryopick_napari.config import PRESETS, ParticleSize, TrainingConfig
+from cryopick_napari.examples import load_examples, new_picker
+from cryopick_napari.micrograph import find_micrographs
+from cryopick_napari.network import UNet
+from cryopick_napari.picker import Picker
+
+RADIUS = ("--particle-radius", DIAMETER / 2)
+TINY = ("--base-features", 2, "--depth", 2, "--epoch-crops", 8, "--batch-size", 4, "--patch-size", 32)
+QUICK = (*TINY, "--initial-epochs", 2)
+COLUMNS = ["epoch", "step", "loss", "validation_loss", "precision", "recall", "f1", "auc", "threshold"]
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path, monkeypatch):
+    """A folder with two labelled micrographs."""
+    monkeypatch.chdir(write_fields(tmp_path / "project"))
+
+
+def train(*words, out="out", size=RADIUS, quick=QUICK, data=("--train-data-dir", ".")):
+    return run("train", *data, "--output-dir", out, *size, *quick, *words)
+
+
+def error(capsys, *words, size=RADIUS, data=("--train-data-dir", "."), out="out"):
+    said = error_of(capsys, "train", *data, "--output-dir", out, *size, *QUICK, *words)
+    assert not Path(out, "model.safetensors").exists()
+    return said
+
+
+def weights(out="out"):
+    return load_file(Path(out, "model.safetensors"))
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def header(out="out"):
+    with safe_open(Path(out, "model.safetensors"), "pt") as file:
+        return json.loads(file.metadata()["header"])
+
+
+def rows(out="out"):
+    with Path(out, "history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_training_leaves_a_model_and_its_history(capsys):
+    assert train() == 0
+    said = capsys.readouterr()
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        *("history.csv", "history.png", "model.safetensors"),
+    ]
+    assert list(rows()[0])[: len(COLUMNS)] == COLUMNS
+    assert [row["epoch"] for row in rows()] == ["1", "2"]
+    assert all(float(row["loss"]) > 0 for row in rows())
+    assert Path("out/history.png").read_bytes().startswith(b"\x89PNG")
+    assert cv2.imread("out/history.png").std() > 5
+    picker = Picker.load("out/model.safetensors")
+    assert (picker.config.diameter, picker.config.spacing) == (DIAMETER, SPACING)
+    assert picker.config.threshold == header()["training"]["validation"]["threshold"]
+    first, second, last = said.out.splitlines()
+    assert first == "40 dark particles of 9 px = 18 Å at 2 Å/px on 2 micrographs, all fully labelled"
+    assert second.startswith("preset small: ")
+    assert last.startswith("out/model.safetensors: on held-out labels F1 ")
+    assert [line.partition(":")[0] for line in said.err.splitlines()] == ["epoch 1/2", "epoch 2/2"]
+
+
+def test_the_seed_decides_everything():
+    for out, seed in (("one", 7), ("two", 7), ("three", 8)):
+        assert train("--seed", seed, out=out) == 0
+    assert same(weights("one"), weights("two"))
+    assert rows("one") == rows("two")
+    assert not same(weights("one"), weights("three"))
+
+
+def test_sizes_in_angstrom_and_explicit_data():
+    data = ("--micrographs", "micrographs/*.mrc", "--coordinates", "coordinates")
+    assert train(data=data, size=("--diameter", DIAMETER * SPACING), out="angstrom") == 0
+    assert train(out="pixels") == 0
+    assert same(weights("angstrom"), weights("pixels"))
+
+
+def test_validation_on_fields_of_its_own(capsys):
+    write_fields(Path("val"), names=["other"])
+    assert train("--val-data-dir", "val", "--labelled", "fully") == 0
+    own = rows()
+    assert train("--labelled", "fully", out="held-out") == 0
+    assert own[0]["validation_loss"] != rows("held-out")[0]["validation_loss"]
+    assert own[0]["loss"] != rows("held-out")[0]["loss"]  # nothing of the training fields is held out
+    shutil.rmtree("val/coordinates")
+    assert "val has no folder 'coordinates'" in error(capsys, "--val-data-dir", "val", out="other")
+
+
+@pytest.mark.parametrize(
+    ("labelled", "words"),
+    [("auto", "all fully labelled"), ("fully", "all fully"), ("partly", "2 of them labelled only in part")],
+)
+def test_how_much_is_labelled(capsys, labelled, words):
+    assert train("--labelled", labelled) == 0
+    assert words in capsys.readouterr().out
+    assert (rows()[0]["f1"] == "nan") == (labelled == "partly")
+
+
+def test_few_clicks_are_taken_for_what_they_are(capsys):
+    for path in Path("coordinates").iterdir():
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[:6]))
+    assert train() == 0
+    said = capsys.readouterr().out
+    assert "2 of them labelled only in part" in said
+    assert "on held-out labels recall" in said
+
+
+def test_every_setting_is_an_option_and_reaches_the_model():
+    changed = {
+        **{"initial_epochs": 1, "epoch_crops": 6, "batch_size": 2, "accumulation_steps": 3, "patch_size": 24},
+        **{"learning_rate": 2e-4, "weight_decay": 0.5, "gradient_clip": 0.25, "patience": 3, "held_out": 0.3},
+        **{"target_radius": 0.75, "precision": "float32", "device": "cpu", "seed": 5},
+    }
+    network = {
+        **{"network_diameter": 8.0, "base_features": 1, "depth": 1, "gate": "none"},
+        **{"filter_channel": True, "polarity": "light", "min_distance": 0.75},
+    }
+    assert set(changed) == {field.name for field in dataclasses.fields(TrainingConfig)}
+    assert set(network) == set(NETWORK_OPTIONS)
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in (changed | network).items()]
+    words[words.index("--filter-channel=True")] = "--filter-channel"
+    assert train(*words, quick=()) == 0
+    found = header()
+    assert {name: found["training"][name] for name in changed} == changed
+    assert {name: found["picker"][name] for name in network} == network
+    default = TrainingConfig()
+    assert all(getattr(default, name) != value for name, value in changed.items())
+
+
+def test_presets_and_what_is_said_beside_them():
+    assert train("--preset", "medium", "--weight-decay", 0.02) == 0
+    found = header()
+    assert found["training"]["learning_rate"] == PRESETS["medium"].training["learning_rate"]
+    assert found["training"]["weight_decay"] == 0.02
+    assert found["picker"]["base_features"] == 2
+
+
+def test_the_reference_brings_its_own_size(capsys):
+    write_fields(Path())
+    assert train("--preset", "reference", size=()) == 0
+    assert "particles of 84 px" in capsys.readouterr().out
+    assert header()["picker"]["network_diameter"] is None
+
+
+def test_a_plain_network():
+    assert train("--gate", "none", "--network-diameter", "none") == 0
+    picker = Picker.load("out/model.safetensors")
+    assert type(picker.network.unet) is UNet
+    assert picker.config.network_diameter is None
+
+
+def test_labels_without_micrographs_are_left_out_and_said(capsys):
+    Path("micrographs/b.mrc").rename("micrographs/c.mrc")
+    assert train() == 0
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert notes == [
+        "note: labels of b left out: no such micrograph was given",
+        "note: micrographs/c.mrc left out: coordinates has no labels for it",
+    ]
+
+
+def test_bad_folders(capsys, tmp_path):
+    def said(micrographs, coordinates):
+        return error(capsys, data=("--micrographs", micrographs, "--coordinates", coordinates))
+
+    (tmp_path / "empty").mkdir()
+    assert f"{tmp_path}/empty: no micrographs in this folder" in said(tmp_path / "empty", "coordinates")
+    assert "missing.mrc: there is no such file" in said("missing.mrc", "coordinates")
+    assert f"{tmp_path}/empty: no coordinate files" in said("micrographs", tmp_path / "empty")
+    assert "missing" in said("micrographs", "missing")
+    Path("other.mrc").write_bytes(Path("micrographs/a.mrc").read_bytes())
+    assert "coordinates has labels for a, b, and none of them is other.mrc" in said(
+        "other.mrc", "coordinates"
+    )
+    assert "has no folder 'micrographs'" in error(capsys, data=("--train-data-dir", tmp_path / "empty"))
+    assert "not both" in error(capsys, "--coordinates", "coordinates")
+    assert "what to learn from?" in error(capsys, data=())
+    assert "what to learn from?" in error(capsys, data=("--micrographs", "micrographs"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x,y\n1,2\nthree,4\n", "line 3: x is 'three', not a number; correct"),
+        ("x,z\n1,2\n", "line 1: no column y"),
+        ("", "nothing in it; delete it"),
+        ("x,y\n1,2\n300,5\n", "1 of 2 labels of micrographs/a.mrc lie outside its 96 rows and 118 columns"),
+        ("x,y\n1,nan\n", "not a finite number"),
+        ("x,y\n", "nothing to learn from: label at least one particle"),
+        ("x,y\n1,2,3\n", "line 2: 3 values for 2 columns"),
+    ],
+)
+def test_bad_coordinates(capsys, text, words):
+    Path("a.csv").write_text(text)
+    said = error(capsys, data=("--micrographs", "micrographs/a.mrc", "--coordinates", "a.csv"))
+    assert words in said
+    assert "a.csv" in said or "a.mrc" in said or "nothing to learn" in said
+
+
+def test_bad_sizes(capsys):
+    for value in (0, -5, "nan", "inf"):
+        assert "diameter must be above 0" in error(capsys, size=(f"--diameter={value}",))
+        assert "diameter must be above 0" in error(capsys, size=(f"--particle-radius={value}",))
+    assert "larger than micrographs/a.mrc (96 x 118 px)" in error(capsys, size=("--diameter", 2000))
+    assert "larger than micrographs/a.mrc" in error(capsys, size=("--particle-radius", 1e30))
+    assert "give --diameter (Å) or --particle-radius" in error(capsys, size=())
+    said = error(capsys, "--spacing", 3)
+    assert "micrographs/a.mrc: --spacing says 3 Å/px, its header 2: drop --spacing or correct it" in said
+    for spacing in (0, -1, "nan"):
+        assert "--spacing must be a number of Å/px above 0" in error(capsys, f"--spacing={spacing}")
+    write_fields(Path("unknown"), spacing=None)
+    data = ("--train-data-dir", "unknown")
+    assert "give --spacing, or the size in pixels" in error(capsys, size=("--diameter", 18), data=data)
+    assert train("--spacing", 2, size=("--diameter", 18), data=data) == 0
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("initial-epochs=0", "epoch-crops=0", "batch-size=-1", "patch-size=0", "learning-rate=0"),
+        *("learning-rate=nan", "held-out=1", "patience=-1", "seed=-1", "seed=99999999999999999999"),
+        *("device=abacus", "base-features=0", "depth=99", "network-diameter=-1", "min-distance=nan"),
+        "weight-decay=inf",
+    ],
+)
+def test_bad_settings(capsys, option):
+    name, _ = option.split("=")
+    assert name.split("-")[-1] in error(capsys, f"--{option}")
+
+
+def test_wrong_usage(capsys):
+    def usage(*words):
+        return usage_of(capsys, "train", "--train-data-dir", ".", *words)
+
+    assert "--output-dir" in usage(*RADIUS)
+    assert "not allowed with" in usage("--output-dir", "out", *RADIUS, "--diameter", 18)
+    assert "invalid int value: 'many'" in usage("--output-dir", "out", *RADIUS, "--initial-epochs", "many")
+    assert "invalid choice: 'golden'" in usage("--output-dir", "out", *RADIUS, "--gate", "golden")
+    assert "--flavour" in usage("--output-dir", "out", *RADIUS, "--flavour", "salt")
+
+
+def test_an_output_folder_that_is_a_file(capsys):
+    Path("file").write_text("mine")
+    assert "cannot make the folder file" in error_of(
+        capsys, "train", "--train-data-dir", ".", "--output-dir", "file", *RADIUS, *QUICK
+    )
+    assert "cannot make the folder file/out" in error(capsys, out="file/out")
+    assert Path("file").read_text() == "mine"
+
+
+def test_a_full_disk_leaves_no_half_files(capsys):
+    with full_disk(5000):
+        said = error(capsys)
+    assert "cannot write out/checkpoint.safetensors" in said
+    assert not any(Path("out").iterdir())
+
+
+def test_training_that_diverges_says_so(capsys):
+    assert "lower --learning-rate" in error(capsys, "--learning-rate", 1e30, "--gradient-clip", 1e30)
+
+
+# Interrupted trainings.
+
+
+def process(*words, out="out"):
+    """Begin a training in a process of its own, with as many threads as here."""
+    command = [sys.executable, "-m", "cryopick_napari", "train", "--train-data-dir", ".", "--output-dir", out]
+    environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+    words = [*command, *map(str, (*RADIUS, *words))]
+    return subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def wait_for(path, job):
+    while not Path(path).exists() and job.poll() is None:
+        time.sleep(0.005)
+
+
+LONG = (*TINY, "--epoch-crops", 24, "--initial-epochs", 8, "--patience", 0)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A folder with the result of the long training."""
+    folder = write_fields(tmp_path_factory.mktemp("uninterrupted"))
+    assert train(data=("--train-data-dir", folder), out=folder, quick=LONG) == 0
+    return folder
+
+
+@POSIX
+def test_killed_and_resumed_is_as_if_nothing_had_happened(uninterrupted):
+    with process(*LONG) as job:
+        wait_for("out/checkpoint.safetensors", job)
+        job.kill()
+        job.communicate()
+    assert job.returncode == -signal.SIGKILL
+    assert 0 < len(rows()) < 8
+    assert not Path("out/model.safetensors").exists()
+    assert train("--resume", quick=LONG) == 0
+    assert same(weights(), weights(uninterrupted))
+    assert header() == header(uninterrupted)
+    for name in ("history.csv", "history.png"):
+        assert Path("out", name).read_bytes() == (uninterrupted / name).read_bytes()
+    assert not Path("out/checkpoint.safetensors").exists()
+
+
+@POSIX
+def test_ctrl_c_keeps_the_best_and_can_be_gone_on_from(capsys, uninterrupted):
+    with process(*LONG) as job:
+        assert job.stderr.readline().startswith("epoch 1/8: loss ")
+        job.send_signal(signal.SIGINT)
+        _, errors = job.communicate(timeout=60)
+    assert job.returncode == 130
+    assert "stopping; the best result is kept" in errors
+    assert "Traceback" not in errors
+    assert Picker.load("out/model.safetensors").training["initial_epochs"] == 8
+    assert Path("out/checkpoint.safetensors").exists()
+    assert Path("out/history.png").exists()
+    done = load_checkpoint(Path("out/checkpoint.safetensors"), "training").header["epoch"]
+    assert 1 <= done < 8
+    assert train("--resume", quick=LONG) == 0
+    assert f"epoch {done + 1}/8" in capsys.readouterr().err.splitlines()[0]
+    assert same(weights(), weights(uninterrupted))
+    assert rows() == rows(uninterrupted)
+    assert not Path("out/checkpoint.safetensors").exists()
+
+
+@POSIX
+def test_ctrl_c_in_the_first_epoch_leaves_a_model_too():
+    size = ParticleSize(DIAMETER, in_angstrom=False)
+    examples, _ = load_examples(find_micrographs(["micrographs"]), Path("coordinates"), size)
+    picker = new_picker(examples, radius=DIAMETER / 2, settings={"base_features": 2, "depth": 2})
+    config = TrainingConfig(initial_epochs=3, epoch_crops=12, batch_size=4, patch_size=32)
+
+    def interrupted():
+        job = training.train(picker, examples, config)
+        answer = None
+        while True:
+            try:
+                progress = job.send(answer)
+            except StopIteration as end:
+                return end.value
+            if progress.phase == "training" and progress.validation is None:
+                os.kill(os.getpid(), signal.SIGINT)
+            answer = yield progress
+
+    trained, stopped = run_training(interrupted(), Path())
+    assert stopped
+    assert same(load_file("model.safetensors"), trained.network.state_dict())
+    assert [(row["epoch"], row["step"]) for row in rows(".")] == [("1", "1")]
+    assert not Path("checkpoint.safetensors").exists()  # half an epoch is nothing to go on from
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("schedule", [("--initial-epochs", 3), ("--initial-epochs", 40, "--patience", 1)])
+def test_stopped_after_the_last_epoch_nothing_is_trained_again(capsys, schedule):
+    quick = (*TINY, *schedule)
+    assert train(out="uninterrupted", quick=quick) == 0
+    Path("out/model.safetensors").mkdir(parents=True)  # the model cannot be written, as on a full disk
+    assert "cannot write out/model.safetensors" in error_of(
+        capsys, "train", "--train-data-dir", ".", "--output-dir", "out", *RADIUS, *quick
+    )
+    Path("out/model.safetensors").rmdir()
+    Path("out/history.png").unlink()
+    assert train("--resume", quick=quick) == 0
+    assert "epoch" not in capsys.readouterr().err
+    assert same(weights(), weights("uninterrupted"))
+    assert rows() == rows("uninterrupted")
+    assert Path("out/history.png").read_bytes() == Path("uninterrupted/history.png").read_bytes()
+
+
+def test_nothing_to_resume(capsys):
+    assert "out/checkpoint.safetensors does not exist" in error(capsys, "--resume")
+
+
+def test_resuming_with_other_settings_or_files_is_refused(capsys):
+    Path("out/model.safetensors").mkdir(parents=True)
+    error_of(capsys, "train", "--train-data-dir", ".", "--output-dir", "out", *RADIUS, *QUICK)
+    Path("out/model.safetensors").rmdir()
+    assert "had other settings" in error(capsys, "--resume", "--seed", 3)
+    assert "was of another network" in error(capsys, "--resume", "--depth", 1)
+    assert train(out="done") == 0
+    shutil.copy("done/model.safetensors", "out/checkpoint.safetensors")
+    assert "holds a model, not a training" in error(capsys, "--resume")
+    Path("out/checkpoint.safetensors").write_bytes(b"rubbish")
+    assert "checkpoint.safetensors is damaged" in error(capsys, "--resume")
