@@ -15,7 +15,7 @@ from cryopick_napari.simulate import LARGE, simulate
 from cryopick_napari.training import completed, train
 
 DIAMETERS = 100.0, 150.0, 200.0  # Å
-HEAD = "| diameter, Å | particles are | F1, unseen field | precision | recall | picks, empty field | training, s |"
+HEAD = "| Å | particles are | F1, unseen field | precision | recall | picks, empty field | training, s |"
 
 
 def measure(diameter: float, light: bool, fields: int, preset: str) -> str:

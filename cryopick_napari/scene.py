@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import CryopickError
-from .specimen import Hole, hole
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.specimen import Hole, hole
 
 BEAD = 100.0  # diameter of a gold bead in Å
 Points = NDArray[np.float64]

@@ -15,13 +15,13 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from .errors import CryopickError
-from .micrograph import Micrograph, read_micrograph
-from .optics import exposed, filtered
-from .phantom import debris, draw, protein
-from .picks import Picks
-from .scene import BEAD, LARGE, Layout, Scene, arrange
-from .specimen import Hole, bead, crystal, stamp, waves
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.micrograph import Micrograph, read_micrograph
+from cryopick_napari.optics import exposed, filtered
+from cryopick_napari.phantom import debris, draw, protein
+from cryopick_napari.picks import Picks
+from cryopick_napari.scene import BEAD, LARGE, Layout, Scene, arrange
+from cryopick_napari.specimen import Hole, bead, crystal, stamp, waves
 
 __all__ = ["LARGE", "SAMPLES", "SAMPLE_DIAMETER", "Scene", "sample", "samples", "simulate", "write_samples"]
 

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_laplace, maximum_filter
+from scipy.spatial.distance import pdist
+
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.metrics import best_threshold
+from cryopick_napari.micrograph import Micrograph
+from cryopick_napari.optics import contrast_transfer, wavelength
+from cryopick_napari.phantom import debris, draw, protein
+from cryopick_napari.picks import Picks
+from cryopick_napari.scene import arrange
+from cryopick_napari.simulate import SAMPLE_DIAMETER, SAMPLES, Scene, sample, samples, simulate, write_samples
+
+SMALL = Scene(shape=(256, 300), spacing=4.0, diameter=120.0)
+CLEAN = replace(SMALL, dose=np.inf, amorphous=0.0, undulation=0.0, gradient=0.0, debris=0.0)
+
+
+def centroid(weight: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.array([(index * weight).sum() for index in np.indices(weight.shape)]) / weight.sum()
+
+
+def test_the_seed_decides_everything():
+    first, again, other = (simulate(SMALL, seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first[0].image, again[0].image)
+    np.testing.assert_array_equal(first[1].yx, again[1].yx)
+    assert not np.array_equal(first[1].yx, other[1].yx)
+    assert first[0].image.dtype == np.float32
+    assert first[0].spacing == 4.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_truth_is_the_centre_of_mass(seed):
+    # the transfer function is symmetric, so it moves no centre of mass
+    micrograph, truth = simulate(replace(CLEAN, shape=(255, 300), particles=1, protein=seed), seed + 10)
+    contrast = -np.log(micrograph.image.astype(float))
+    y, x = np.rint(truth.yx[0]).astype(int)
+    near = slice(max(0, y - 30), y + 31), slice(max(0, x - 30), x + 31)
+    if min(y, x, 254 - y, 299 - x) < 30:
+        pytest.fail("choose a seed with the particle inside")
+    found = centroid(contrast[near]) + (y - 30, x - 30)
+    assert np.abs(found - truth.yx[0]).max() < 0.3
+
+
+def test_particles_are_darkest_where_the_truth_says():
+    micrograph, truth = simulate(replace(CLEAN, gap=1.5, particles=15), 0)
+    contrast = 1 - micrograph.image
+    rows, columns = np.indices(contrast.shape)
+    for y, x in truth.within(micrograph.shape, 20).yx:
+        disc = np.hypot(rows - y, columns - x) < 15
+        ring = (np.hypot(rows - y, columns - x) < 22) & ~disc
+        assert contrast[disc].mean() > 0.01 + contrast[ring].mean()
+
+
+def test_light_is_the_negative_of_dark():
+    dark, light = (simulate(replace(SMALL, light=light), 3)[0].image for light in (False, True))
+    np.testing.assert_array_equal(light, -dark)
+
+
+def test_an_empty_field_has_no_truth():
+    micrograph, truth = simulate(replace(SMALL, particles=0), 0)
+    assert len(truth) == 0
+    assert truth.yx.shape == (0, 2)
+    assert np.isfinite(micrograph.image).all()
+    assert np.ptp(micrograph.image) > 0
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (63, 130), (257, 91)])
+def test_any_shape_will_do(shape):
+    micrograph, truth = simulate(replace(SMALL, shape=shape, carbon=True, ice=2, gold=2), 0)
+    assert micrograph.shape == shape
+    assert np.isfinite(micrograph.image).all()
+    assert len(truth.within(shape)) == len(truth)
+
+
+def test_particles_keep_their_distance():
+    scene = replace(SMALL, shape=(600, 500), coverage=0.4, gap=0.9)
+    truth = arrange(scene, 0).particles
+    assert len(truth) == scene.count
+    assert pdist(truth).min() >= 0.9 * scene.width
+
+
+def test_what_does_not_fit_is_left_out():
+    assert 5 < len(simulate(replace(SMALL, particles=1000), 0)[1]) < 200
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_particle_lies_on_carbon(seed):
+    scene = replace(SMALL, shape=(500, 420), carbon=True, particles=60, debris=0.0, gradient=0.0)
+    layout = arrange(scene, seed)
+    micrograph, truth = simulate(scene, seed)
+    rows, columns = np.indices(scene.shape)
+    on_ice = layout.film.depth(rows, columns) > 0
+    assert 0.5 < on_ice.mean() < 0.95
+    assert micrograph.image[~on_ice].mean() < 0.95 * micrograph.image[on_ice].mean()
+    assert (layout.film.depth(*truth.yx.T) > scene.width / 2).all()
+    assert len(truth) > 20
+
+
+def test_ice_is_dark_and_has_no_particles():
+    scene = replace(SMALL, shape=(400, 400), ice=4, gold=2, undulation=0.0, gradient=0.0)
+    layout = arrange(scene, 5)
+    image = simulate(scene, 5)[0].image
+    for (y, x), size in zip(np.rint(layout.crystals).astype(int), layout.sizes, strict=True):
+        assert image[max(0, y - 5) : y + 6, max(0, x - 5) : x + 6].mean() < 0.97 * np.median(image)
+        assert np.hypot(*(layout.particles - (y, x)).T).min() > 0.5 * (size + scene.width)
+
+
+def test_debris_does_not_move_particles():
+    few, many = (arrange(replace(SMALL, debris=amount), 0) for amount in (0.1, 2.0))
+    np.testing.assert_array_equal(few.particles, many.particles)
+    assert len(few.debris) < len(many.debris)
+
+
+def test_noise_is_that_of_counted_electrons():
+    image = simulate(replace(CLEAN, particles=0, dose=10.0), 0)[0].image
+    assert image.mean() == pytest.approx(10 * 4**2, rel=0.01)
+    assert image.std() == pytest.approx((10 * 4**2) ** 0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("wrong", [{"shape": (0, 5)}, {"spacing": 0}, {"dose": -1.0}, {"particles": -1}])
+def test_impossible_scenes_are_refused(wrong):
+    with pytest.raises(CryopickError, match="simulated field"):
+        replace(SMALL, **wrong)
+
+
+def test_the_wavelength_is_the_textbook_s():
+    assert wavelength(300) == pytest.approx(0.019687, abs=1e-6)
+    assert wavelength(200) == pytest.approx(0.025079, abs=1e-6)
+
+
+def test_the_transfer_function_crosses_zero_where_it_should():
+    # without amplitude contrast and aberration, zeros lie at k^2 = n / (lambda defocus)
+    zeros = np.arange(1, 6) / (wavelength(300) * 1.5e4)
+    transfer = contrast_transfer(zeros.astype(np.float32), 1.5, aberration=0.0, amplitude=0.0)
+    np.testing.assert_allclose(transfer, 0, atol=1e-5)
+    assert contrast_transfer(np.zeros(1, np.float32), 1.5)[0] == pytest.approx(0.07)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_drawn_phantom_keeps_its_mass_and_centre(seed):
+    rng = np.random.default_rng(seed)
+    canvas = np.zeros((120, 131), np.float32)
+    phantom = (debris(100.0, rng) if seed else protein(100.0, seed)).rotated(rng)
+    draw(canvas, np.array([60.3, 65.8]), phantom, 4.0)
+    assert canvas.sum() * 4.0**2 == pytest.approx(phantom.mass.sum(), rel=1e-3)
+    np.testing.assert_allclose(centroid(canvas), (60.3, 65.8), atol=0.01)
+
+
+def test_a_protein_is_as_long_as_asked():
+    phantom = protein(165.0, 0)
+    assert 0.85 * 165 < 2 * phantom.radius < 1.15 * 165
+    assert np.ptp(phantom.zyx[:, 0]) > 1.1 * np.ptp(phantom.zyx[:, 2])
+
+
+@pytest.fixture(scope="module")
+def embedded() -> list[tuple[Micrograph, Picks]]:
+    return [sample(number) for number in range(len(SAMPLES))]
+
+
+def test_samples_are_small_and_read_fast():
+    start = time.process_time()
+    embedded = [sample(number) for number in range(4)]
+    assert time.process_time() - start < 1
+    assert sum(path.stat().st_size for path in samples()[0].parent.iterdir()) < 4.5e6
+    for (micrograph, truth), path, scene in zip(embedded, samples(), SAMPLES.values(), strict=True):
+        assert (micrograph.shape, micrograph.spacing) == (scene.shape, pytest.approx(3.0))
+        assert (micrograph.path, scene.diameter) == (path, SAMPLE_DIAMETER)
+        assert 100 <= len(truth) <= 150
+        assert len(truth.within(micrograph.shape)) == len(truth)
+
+
+@pytest.mark.parametrize("number", [-1, 4])
+def test_there_are_no_other_samples(number):
+    with pytest.raises(CryopickError, match="0 to 3"):
+        sample(number)
+
+
+def test_samples_can_be_made_again(tmp_path: Path, embedded):
+    start = time.process_time()
+    write_samples(tmp_path)
+    assert time.process_time() - start < 4 * 2
+    for path, (micrograph, truth) in zip(samples(), embedded, strict=True):
+        new = mrcfile.read(tmp_path / path.name)
+        assert new.dtype == np.int8
+        # another processor may round one count in a million differently
+        assert np.abs(new - micrograph.image).mean() < 0.01
+        xy = np.loadtxt(tmp_path / f"{path.stem}.csv", delimiter=",", skiprows=1)
+        np.testing.assert_allclose(xy[:, ::-1], truth.yx, atol=0.011)
+
+
+def blobs(image: NDArray[np.float32], sigma: float, sign: int, apart: int) -> Picks:
+    response = sign * gaussian_laplace(image, sigma)
+    peaks = np.argwhere(response == maximum_filter(response, apart))
+    return Picks.of(peaks, response[tuple(peaks.T)])
+
+
+def test_a_blob_detector_does_not_solve_the_samples(embedded):
+    binned, radius = [], SAMPLE_DIAMETER / 3.0 / 4 / 2
+    for micrograph, truth in embedded:
+        height, width = (n // 2 for n in micrograph.shape)
+        image = micrograph.image[: 2 * height, : 2 * width].reshape(height, 2, width, 2).mean(axis=(1, 3))
+        binned.append((image, Picks.of((truth.yx - 0.5) / 2)))
+    best = np.zeros(5)
+    for part, sign, apart in product((0.06, 0.1, 0.15, 0.2, 0.26, 0.34), (1, -1), (0.35, 0.7)):
+        width = SAMPLE_DIAMETER / 6.0
+        found = [(blobs(image, part * width, sign, round(apart * width)), truth) for image, truth in binned]
+        each = [best_threshold([field], radius)[1].f1 for field in found]
+        best = np.maximum(best, [*each, best_threshold(found, radius)[1].f1])
+    print("F1 of the Laplacian of Gaussians:", best.round(3))
+    assert best.max() <= 0.5
+    assert best.min() > 0.2
