@@ -86,5 +86,8 @@ def matched_filter(image: Tensor, kernel: Tensor) -> Tensor:
     """
     margin = kernel.shape[0] // 2
     mode = "reflect" if margin < min(image.shape[-2:]) else "replicate"
-    response: Tensor = F.conv2d(F.pad(image, (margin,) * 4, mode=mode), kernel[None, None])
-    return response
+    padded = F.pad(image.float(), (margin,) * 4, mode=mode)
+    # By Fourier transforms: a direct convolution with so large a kernel takes as long as the network.
+    shape = padded.shape[-2:]
+    spectrum = torch.fft.rfft2(padded) * torch.fft.rfft2(kernel.float(), s=shape).conj()
+    return torch.fft.irfft2(spectrum, s=shape)[..., : image.shape[-2], : image.shape[-1]]
