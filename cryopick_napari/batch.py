@@ -111,7 +111,8 @@ def pick_files(
     Raises
     ------
     CryopickError
-        If the folder cannot be written or holds picks of other micrographs, or two names collide.
+        If the folder cannot be written, holds picks of other micrographs or coordinates from
+        elsewhere, or two names collide.
     """
     record = Record.opened(folder, paths)
     names = {path: micrograph_name(path) for path in paths}
@@ -119,6 +120,9 @@ def pick_files(
     made_by = {**record.made_by} | dict.fromkeys(names.values(), mark)
     every = list(made_by)
     files = targets(every, folder, settings.format, record.root)
+    for name in names.values():
+        if files[name].exists() and not (folder / RECORD).exists():
+            raise CryopickError(f"{files[name]} is there and is not from here: choose another --output")
     for name in names.values():
         if record.made_by.get(name) != mark:
             # What another model picked must not pass for done, also if this run is interrupted.

@@ -39,7 +39,9 @@ class PickerConfig:
     base_features: int = setting(8, "features of the first level", usual="8-64")
     depth: int = setting(3, "levels above the bottleneck", usual="3-4")
     gate: Literal["additive", "none"] = setting("additive", "attention gates; none makes a plain U-Net")
-    filter_channel: bool = setting(True, "show the network the matched filter of the average particle too")
+    filter_channel: bool = setting(
+        False, "show the network the matched filter of the average particle; faint ones get it of themselves"
+    )
     polarity: Literal["dark", "light"] = setting("dark", "particles darker or lighter than the ice")
     averaging: bool = setting(True, "average the probability over the 8 flips and turns")
     min_distance: float = setting(0.5, "least distance between picks", "diameters")
@@ -76,7 +78,7 @@ class PickerConfig:
 class TrainingConfig:
     """How a model is made."""
 
-    initial_epochs: int = setting(25, "epochs of supervised training", usual="50-200 with full networks")
+    initial_epochs: int = setting(18, "epochs of supervised training", usual="50-200 with full networks")
     epoch_crops: int = setting(160, "random crops an epoch")
     batch_size: int = setting(8, "crops a step", usual="32-256 on a GPU")
     accumulation_steps: int = setting(1, "batches whose gradients are added before a step")
@@ -164,7 +166,7 @@ class Preset:
 
 
 PRESETS = {
-    "small": Preset("8 features, depth 3; the default without a GPU", {}, {}),
+    "small": Preset("8 features (16 for faint particles), depth 3; the default without a GPU", {}, {}),
     "medium": Preset("16 features, depth 4", {"base_features": 16, "depth": 4}, {"learning_rate": 2e-3}),
     "full": Preset(
         "64 features, depth 4; the default on a CUDA card",

@@ -22,7 +22,8 @@ from cryopick_napari.rescale import to_network_scale
 from cryopick_napari.template import BINS, REACH, radial_profile
 
 NETWORK_SIDE = 512  # px: the field is cropped no further than to this side ...
-FAINT = 0.8  # peak-to-peak contrast below which the network is given the matched filter as well
+FAINT = 0.8  # peak-to-peak contrast of the average particle, below which the network needs more:
+FAINT_SETTINGS: dict[str, Any] = {"filter_channel": True, "base_features": 16}
 NETWORK_DIAMETERS = 13.5, 20.0  # px: ... as long as a particle's diameter stays between these
 
 
@@ -146,8 +147,9 @@ def new_picker(
         }
     )
     profile = average_particle(examples, config)
-    seen = {"polarity": polarity(profile), "filter_channel": bool(np.ptp(profile) < FAINT), **chosen}
-    return Picker.new(replace(config, **{name: seen[name] for name in ("polarity", "filter_channel")}), seed)
+    fitting = {"polarity": polarity(profile)} | (FAINT_SETTINGS if np.ptp(profile) < FAINT else {})
+    own = {name: value for name, value in fitting.items() if name not in chosen}
+    return Picker.new(replace(config, **own), seed)
 
 
 def network_diameter(diameter: float, shape: tuple[int, int]) -> float:

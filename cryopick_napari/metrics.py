@@ -115,7 +115,9 @@ def score(picks: Picks, truth: Picks, distance: float) -> Score:
     return Score(int(matched(picks, truth, distance).sum()), len(picks), len(truth))
 
 
-def best_threshold(found: list[tuple[Picks, Picks]], distance: float) -> tuple[float, Score]:
+def best_threshold(
+    found: list[tuple[Picks, Picks]], distance: float, tolerance: float = 0.0
+) -> tuple[float, Score]:
     """Find the threshold with the highest F1 over several micrographs.
 
     Parameters
@@ -124,6 +126,9 @@ def best_threshold(found: list[tuple[Picks, Picks]], distance: float) -> tuple[f
         Picks at a low threshold, and the true particles, of each micrograph.
     distance : float
         Farthest distance of a matched pair, px.
+    tolerance : float
+        How much F1 may be given away for the middle of the thresholds that are as good: the very
+        best of a few particles is chance.
 
     Returns
     -------
@@ -142,6 +147,11 @@ def best_threshold(found: list[tuple[Picks, Picks]], distance: float) -> tuple[f
     last_of_score = np.append(ordered[1:] < ordered[:-1], True)
     f1 = np.where(last_of_score, 2 * hits / (np.arange(1, len(hits) + 1) + total), -1.0)
     best = int(np.argmax(f1))
+    if tolerance:
+        worse = np.flatnonzero(last_of_score & (f1 < f1[best] - tolerance))
+        low, high = worse[worse < best].max(initial=-1) + 1, worse[worse > best].min(initial=len(f1)) - 1
+        middle = int(np.argmin(np.abs(ordered - (ordered[low] + ordered[high]) / 2)))
+        best = int(np.flatnonzero(last_of_score[middle:])[0]) + middle
     below = ordered[best + 1] if best + 1 < len(ordered) else min(0.0, ordered[best])
     return float(ordered[best] + below) / 2, Score(int(hits[best]), best + 1, total)
 

@@ -90,4 +90,5 @@ def matched_filter(image: Tensor, kernel: Tensor) -> Tensor:
     # By Fourier transforms: a direct convolution with so large a kernel takes as long as the network.
     shape = padded.shape[-2:]
     spectrum = torch.fft.rfft2(padded) * torch.fft.rfft2(kernel.float(), s=shape).conj()
-    return torch.fft.irfft2(spectrum, s=shape)[..., : image.shape[-2], : image.shape[-1]]
+    response: Tensor = torch.fft.irfft2(spectrum, s=shape)
+    return response[..., : image.shape[-2], : image.shape[-1]]

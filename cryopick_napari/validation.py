@@ -16,6 +16,7 @@ from cryopick_napari.picks import Picks
 
 LEAST_SCORE = 0.02  # peaks below this are never of interest, whatever the threshold
 LEAST_ODDS = 0.75  # of a pick being right that make it worth having: F1 is highest near F1 / 2, some 0.43
+TOLERANCE = 0.02  # of F1: what a few hundred held-out particles cannot tell from the best
 MOST = 0.75  # of the held-out clicks that are found at all
 STRICT = 0.25  # farthest distance of a right pick, in particle diameters: half a radius
 
@@ -90,7 +91,7 @@ def _complete_threshold(answers: Sequence[Answer], min_distance: float) -> tuple
         ground = field.tested & field.complete
         picks, truth = answer.picks(min_distance), Picks.of(field.positives)
         found.append((picks.where(inside(picks.yx, ground)), truth.where(inside(truth.yx, ground))))
-    return best_threshold(found, STRICT * answers[0].field.diameter)
+    return best_threshold(found, STRICT * answers[0].field.diameter, TOLERANCE)
 
 
 def _clicks_threshold(

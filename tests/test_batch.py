@@ -297,3 +297,12 @@ def test_the_output_folder_must_be_one(tmp_path, fields):
     (tmp_path / "out").write_text("")
     with pytest.raises(CryopickError, match=r"cannot make the folder .*out"):
         states(fields, tmp_path / "out")
+
+
+def test_coordinates_from_elsewhere_are_never_overwritten(tmp_path, fields):
+    labels = tmp_path / "labels" / f"{fields[0].stem}.csv"
+    labels.parent.mkdir()
+    labels.write_text("x,y\n3,4\n")
+    with pytest.raises(CryopickError, match=labels.name):
+        states(fields, labels.parent, PickSettings(format="csv"))
+    assert labels.read_text() == "x,y\n3,4\n"

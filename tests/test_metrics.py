@@ -194,3 +194,14 @@ def test_random_picks_keep_their_distance_and_the_field(apart):
 def test_a_full_field_takes_fewer_random_picks():
     picks = random_picks(100, (20, 20), 10, np.random.default_rng(0))
     assert 2 <= len(picks) < 16
+
+
+def test_with_tolerance_the_threshold_is_the_middle_of_the_good_ones():
+    yx = np.stack([np.arange(100) * 50.0, np.zeros(100)], axis=1)
+    right = Picks.of(yx, np.linspace(0.95, 0.6, 100))
+    wrong = Picks.of(yx + 25, np.linspace(0.3, 0.05, 100))
+    lucky = Picks.of([[-30.0, 0.0]], [0.12])  # one more that is right, far below
+    found = [(right.joined(wrong).joined(lucky), Picks.of(np.concatenate([yx, lucky.yx])))]
+    threshold, score = best_threshold(found, 5, tolerance=0.02)
+    assert 0.4 < threshold < 0.75
+    assert score.f1 > best_threshold(found, 5)[1].f1 - 0.02
