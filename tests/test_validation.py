@@ -66,12 +66,22 @@ def test_half_a_radius_is_the_farthest_a_pick_may_be(shift, right):
     assert found.f1 == (1 if right else 0)
 
 
-def test_only_held_out_ground_is_tested():
+def test_loss_and_auc_know_only_held_out_ground():
     field = upper_half(whole_field())
     wrong = PERFECT.copy()
     wrong[50:] = np.random.default_rng(0).random((46, 90))
-    assert figures(field, wrong) == figures(field, PERFECT)
-    assert figures(field, PERFECT).recall == 1
+    seen, unseen = figures(field, wrong), figures(field, PERFECT)
+    assert (seen.loss, seen.auc) == (unseen.loss, unseen.auc)
+
+
+def test_the_threshold_is_chosen_on_all_ground_and_scored_on_held_out_ground():
+    field = upper_half(whole_field())
+    lower = np.arange(96)[:, None] >= 50
+    found = figures(field, np.where(lower, 0.3 * PERFECT, PERFECT))
+    assert found.threshold < 0.3  # low enough for the half that answers less
+    assert (found.precision, found.recall) == (1, 1)
+    wrong = figures(field, np.where(lower, PERFECT, FALSE))
+    assert wrong.recall == 0
 
 
 def test_excluded_ground_is_not_tested():
