@@ -67,11 +67,9 @@ def main() -> None:
         rows.append(f"| {name} | {attention:.3f} | {plain:.3f} | {ratio:.3f} |")
     rows.append(f"\nForward: one field of {options.side} x {options.side} px, float32.")
     rows.append(f"Step: {options.crops} crops of 128 x 128 px, float32.")
-    save(
-        "attention_overhead",
-        f"python -m benchmarks.attention_overhead --preset {options.preset}",
-        "\n".join(rows),
-    )
+    command = f"python -m benchmarks.attention_overhead --preset {options.preset}"
+    command += f" --crops {options.crops} --runs {options.runs}"
+    save("attention_overhead", command, "\n".join(rows))
 
 
 if __name__ == "__main__":
