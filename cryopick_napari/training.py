@@ -26,6 +26,7 @@ from cryopick_napari.resume import Best, checkpoint_of, restore
 from cryopick_napari.template import kernel_of, matched_filter, radial_profile
 from cryopick_napari.validation import Answer, Validation, validate
 
+DEFAULTS = TrainingConfig()
 WARM_UP = 0.08  # part of the training in which the learning rate rises
 NEAR_LABEL = 0.5  # part of the crops that hold a labelled particle where most are unlabelled
 
@@ -72,7 +73,7 @@ Job = Generator[Progress, bool | None, Picker]
 def train(
     picker: Picker,
     examples: Sequence[Example],
-    config: TrainingConfig,
+    config: TrainingConfig = DEFAULTS,
     validation: Sequence[Example] = (),
     resume: Checkpoint | None = None,
 ) -> Job:
@@ -84,7 +85,7 @@ def train(
         Where to start from; it is never changed.
     examples : sequence of Example
         At least one, with at least one labelled particle among them.
-    config : TrainingConfig
+    config : TrainingConfig, optional
     validation : sequence of Example
         Used to validate and to choose the threshold; without it, a part of each example's labels
         is held out.

@@ -21,7 +21,9 @@ from cryopick_napari.picks import Picks
 from cryopick_napari.rescale import fourier_resize
 from cryopick_napari.training import Progress, completed, schedule, train, with_template
 
-PICKER = PickerConfig(diameter=9, network_diameter=9, base_features=2, depth=2, averaging=False)
+PICKER = PickerConfig(
+    diameter=9, network_diameter=9, base_features=2, depth=2, filter_channel=True, averaging=False
+)
 SHORT = TrainingConfig(
     initial_epochs=3,
     epoch_crops=8,

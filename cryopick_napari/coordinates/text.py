@@ -121,9 +121,7 @@ def box_side(diameter: float | None, micrograph: str) -> int:
         If the diameter is not known.
     """
     if diameter is None or not diameter > 0:
-        raise CryopickError(
-            f"{micrograph}: a box needs a size; give the particle's diameter in pixels (--diameter-px)"
-        )
+        raise CryopickError(f"{micrograph}: a box needs a size; give --diameter-px")
     return max(1, round(diameter))
 
 
