@@ -16,10 +16,10 @@ from typing import Any
 
 from benchmarks.machine import save
 from cryopick_napari.config import PRESETS, ParticleSize, TrainingConfig
-from cryopick_napari.evaluation import STRICT, Agreement, Compared, agreement
+from cryopick_napari.evaluation import Agreement, Compared, agreement
 from cryopick_napari.examples import load_examples, new_picker
 from cryopick_napari.labels import Example
-from cryopick_napari.metrics import best_threshold
+from cryopick_napari.metrics import STRICT, best_threshold
 from cryopick_napari.training import completed, train
 
 HERE = Path(__file__).parent

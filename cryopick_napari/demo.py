@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from cryopick_napari.batch import PickSettings, pick_files
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.evaluation import STRICT, Agreement, Compared, evaluate
+from cryopick_napari.evaluation import Agreement, Compared, evaluate
 from cryopick_napari.files import replacing
 from cryopick_napari.labels import Example, Labels
-from cryopick_napari.metrics import matched
+from cryopick_napari.metrics import STRICT, matched
 from cryopick_napari.overlay import MISSED, RIGHT, WRONG, draw_circles, draw_field, write_png
 from cryopick_napari.picker import Picker
 from cryopick_napari.simulate import sample, samples

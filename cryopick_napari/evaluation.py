@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from cryopick_napari.metrics import Score, best_threshold, chance_level, mirrored, score
+from cryopick_napari.metrics import STRICT, Score, best_threshold, chance_level, mirrored, score
 from cryopick_napari.picks import Picks
 
-STRICT, FULL = 0.25, 0.5  # farthest distance of a right pick in diameters: half a radius, and a radius
+FULL = 0.5  # farthest distance of a right pick in diameters, beside the strict one: a radius
 APART = 0.5  # least distance of random picks, in diameters
 
 

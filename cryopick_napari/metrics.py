@@ -13,6 +13,7 @@ from scipy.stats import rankdata
 from cryopick_napari.peaks import spaced
 from cryopick_napari.picks import Picks
 
+STRICT = 0.25  # farthest distance of a right pick, in particle diameters: half a radius
 CHANCE_SETS = 20  # random sets whose mean F1 is the chance level
 
 

@@ -9,6 +9,8 @@ from scipy.spatial import cKDTree
 
 from cryopick_napari.picks import Picks
 
+LEAST_SCORE = 0.02  # peaks below this are never of interest, whatever the threshold
+
 
 def find_peaks(
     probability: NDArray[np.float32], min_distance: float, threshold: float = 0.05, smoothing: float = 0.0

@@ -18,12 +18,11 @@ from cryopick_napari.devices import autocast
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.network import AttentionUNet, PickingNetwork, UNet
-from cryopick_napari.peaks import find_peaks
+from cryopick_napari.peaks import LEAST_SCORE, find_peaks
 from cryopick_napari.picks import Picks
 from cryopick_napari.rescale import Scaled, to_network_scale
 from cryopick_napari.template import kernel_side
 
-LEAST_SCORE = 0.02  # peaks below this are never of interest, whatever the threshold
 CLEARLY = 1.5  # how much more an inverted field must answer before it is taken for inverted
 
 

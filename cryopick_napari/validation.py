@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryopick_napari.fields import Field, Mask, inside, target_and_weight
-from cryopick_napari.metrics import Score, best_threshold, discs, matched, roc_auc, score
-from cryopick_napari.peaks import find_peaks
+from cryopick_napari.metrics import STRICT, Score, best_threshold, discs, matched, roc_auc, score
+from cryopick_napari.peaks import LEAST_SCORE, find_peaks
 from cryopick_napari.picks import Picks
 
-LEAST_SCORE = 0.02  # peaks below this are never of interest, whatever the threshold
 LEAST_ODDS = 0.75  # of a pick being right that make it worth having: F1 is highest near F1 / 2, some 0.43
 TOLERANCE = 0.02  # of F1: what a few hundred held-out particles cannot tell from the best
 MOST = 0.75  # of the held-out clicks that are found at all
-STRICT = 0.25  # farthest distance of a right pick, in particle diameters: half a radius
 
 
 @dataclass(frozen=True)
@@ -90,20 +88,21 @@ def _complete_threshold(answers: Sequence[Answer], min_distance: float) -> tuple
     leave it to chance, while networks this small hardly answer higher where they have learned.
     """
     reach = STRICT * answers[0].field.diameter
-    threshold, _ = best_threshold(
-        [_on(answer, answer.field.usable, min_distance) for answer in answers], reach, TOLERANCE
-    )
+    picks = [answer.picks(min_distance) for answer in answers]
+    labelled = [
+        _on(found, answer.field, answer.field.usable) for found, answer in zip(picks, answers, strict=True)
+    ]
+    threshold, _ = best_threshold(labelled, reach, TOLERANCE)
     total = Score(0, 0, 0)
-    for answer in answers:
-        picks, truth = _on(answer, answer.field.tested, min_distance)
-        total += score(picks.above(threshold), truth, reach)
+    for found, answer in zip(picks, answers, strict=True):
+        tested, truth = _on(found, answer.field, answer.field.tested)
+        total += score(tested.above(threshold), truth, reach)
     return threshold, total
 
 
-def _on(answer: Answer, ground: Mask, min_distance: float) -> tuple[Picks, Picks]:
+def _on(picks: Picks, field: Field, ground: Mask) -> tuple[Picks, Picks]:
     """Select the picks and the particles of a field that lie on ground (h, w) where all are labelled."""
-    known = ground & answer.field.complete
-    picks, truth = answer.picks(min_distance), Picks.of(answer.field.positives)
+    known, truth = ground & field.complete, Picks.of(field.positives)
     return picks.where(inside(picks.yx, known)), truth.where(inside(truth.yx, known))
 
 

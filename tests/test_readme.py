@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cryopick_napari.evaluation import STRICT
-from cryopick_napari.metrics import Score, score
+from cryopick_napari.metrics import STRICT, Score, score
 from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.simulate import SAMPLE_DIAMETER, Scene, sample, simulate
 
