@@ -1,0 +1,1 @@
+"""The panels of the widget, one a step of the work."""

@@ -1,0 +1,141 @@
+"""Long work beside the window: one thread a job, whose every end is heard of on the window's own thread."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Generator
+from typing import Any, ClassVar
+
+from qtpy.QtCore import QCoreApplication, QObject, Signal
+
+from cryopick_napari.errors import CryopickError
+
+Work = Generator[Any, "bool | None", Any]
+logger = logging.getLogger(__name__)
+
+
+class Job(QObject):
+    """A generator that runs in a thread.
+
+    napari's own workers lose a RuntimeError, which every error of torch is, and the result of a
+    generator that is told to quit; they also share as many threads as there are cores.
+
+    Signals
+    -------
+    yielded, returned : object
+        What the generator yields; what it returns in the end.
+    failed : CryopickError
+        What went wrong, in words for a person.
+    finished
+        After any end.
+    """
+
+    yielded = Signal(object)
+    returned = Signal(object)
+    failed = Signal(object)
+    finished = Signal()
+
+    running: ClassVar[set[Job]] = set()
+
+    def __init__(self, make: Callable[[], Work], name: str = "job") -> None:
+        super().__init__()
+        self._make = make
+        self._enough = threading.Event()
+        self._abandoned = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"cryopick {name}", daemon=True)
+        # Whoever started a job need not keep it.
+        self.finished.connect(self._forget)
+
+    def start(self) -> Job:
+        """Begin."""
+        Job.running.add(self)
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Ask for the best result so far; it comes by ``returned``."""
+        self._enough.set()
+
+    def abandon(self) -> None:
+        """Drop the work at its next step; nothing more is heard of it but ``finished``."""
+        self._abandoned.set()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether ``finished`` is still to come."""
+        return self in Job.running
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether a person had enough."""
+        return self._enough.is_set()
+
+    def _forget(self) -> None:
+        Job.running.discard(self)
+
+    def _run(self) -> None:
+        try:
+            result = self._drive()
+            if not self._abandoned.is_set():
+                self.returned.emit(result)
+        except Exception as error:
+            if not self._abandoned.is_set():
+                self.failed.emit(in_words(error))
+        finally:
+            self.finished.emit()
+
+    def _drive(self) -> Any:
+        work = self._make()
+        answer = None
+        try:
+            while not self._abandoned.is_set():
+                self.yielded.emit(work.send(answer))
+                answer = True if self._enough.is_set() else None
+        except StopIteration as end:
+            return end.value
+        finally:
+            work.close()
+        return None
+
+
+def once(function: Callable[[], Any]) -> Callable[[], Work]:
+    """Make a job of a function: it yields nothing and returns what the function does."""
+
+    def work() -> Work:
+        return function()
+        yield
+
+    return work
+
+
+def in_words(error: Exception) -> CryopickError:
+    """Say what went wrong so that a person knows what to do; details go to the log."""
+    if isinstance(error, CryopickError):
+        return error
+    logger.error("unexpected error", exc_info=error)
+    text = str(error).strip().split("\n")[0]
+    if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate" in text:
+        told = CryopickError(
+            "there is not enough memory: close other programs, or choose a smaller preset or batch"
+        )
+    elif isinstance(error, FileNotFoundError) and error.filename:
+        told = CryopickError(f"{error.filename} is gone: was it moved or deleted?")
+    elif isinstance(error, OSError):
+        told = CryopickError(f"{error.filename or 'a file'}: {error.strerror or text}")
+    else:
+        told = CryopickError(f"something unexpected happened ({type(error).__name__}: {text})")
+    told.__cause__ = error
+    return told
+
+
+def wait_for_jobs(seconds: float = 10.0) -> bool:
+    """Drop all jobs and wait until their threads have ended; whether they have."""
+    for job in tuple(Job.running):
+        job.abandon()
+    end = time.monotonic() + seconds
+    for job in tuple(Job.running):
+        job._thread.join(max(0.0, end - time.monotonic()))
+    QCoreApplication.processEvents()  # their last signals
+    return not any(job._thread.is_alive() for job in tuple(Job.running))
