@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cryopick_napari.display import default_filter, shown
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import replacing
 from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.picks import Picks
 
 Colour = tuple[int, int, int]  # red, green, blue
-HUGE = 1e30  # grey values whose sums could overflow
 RIGHT, WRONG, MISSED, PICK = (64, 200, 255), (255, 120, 40), (255, 230, 60), (64, 200, 255)
 
 
@@ -36,13 +36,10 @@ def draw_field(micrograph: Micrograph, diameter: float, side: int = 1024) -> NDA
     """
     factor = min(1.0, side / max(micrograph.shape))
     size = tuple(max(1, round(length * factor)) for length in reversed(micrograph.shape))
-    peak = float(np.abs(micrograph.image).max())
-    image = micrograph.image / np.float32(peak) if peak > HUGE else micrograph.image
-    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    smooth = cv2.GaussianBlur(small, (0, 0), max(0.3, diameter * factor / 20))
-    low, high = np.percentile(smooth, (0.5, 99.5))
-    grey = np.clip((smooth - low) / ((high - low) or 1.0), 0, 1) * 255
-    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+    grey = cv2.resize(
+        shown(micrograph, default_filter(diameter, None)).grey(), size, interpolation=cv2.INTER_AREA
+    )
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def draw_map(picture: NDArray[np.uint8], probability: NDArray[np.float32]) -> NDArray[np.uint8]:
