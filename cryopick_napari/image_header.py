@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from cryopick_napari.errors import CryopickError
 
 MIN_SIDE = 32  # px; a smaller picture is a thumbnail or a mistake
 MAX_PIXELS = 2**30  # px; ten times the largest detector in super-resolution
+SPACING_TOLERANCE = 0.01  # of the pixel size: what a calibration leaves uncertain, and rounding in headers
 MAX_COMPRESSION = 1032  # raw bytes a byte: the most that deflate reaches; no real micrograph comes near
 
 
@@ -94,3 +96,31 @@ def decoding(path: Path, kind: str) -> Iterator[None]:
         raise CryopickError(
             f"{path}: cannot be read as {kind}{aside}: it is damaged or cut short: copy it again"
         ) from error
+
+
+def contradict(one: float, other: float) -> bool:
+    """Whether two pixel sizes (Å/px) cannot be of one micrograph."""
+    return abs(one - other) > SPACING_TOLERANCE * min(one, other)
+
+
+def header_spacing(path: Path, sizes: tuple[float, float] | None) -> float | None:
+    """Find the one pixel size in Å/px that a header tells, or None where it stands for unknown."""
+    if sizes is None or not all(math.isfinite(size) and size > 0 for size in sizes):
+        return None
+    x, y = sizes
+    if contradict(x, y):
+        raise CryopickError(
+            f"{path}: its header says {x:.5g} Å/px along x but {y:.5g} along y: correct the pixel size in it"
+        )
+    return None if math.isclose(x, 1.0, rel_tol=1e-6) else x
+
+
+def agreed_spacing(path: Path, given: float | None, header: float | None) -> float | None:
+    """Choose the pixel size in Å/px: what a person gave, unless the header says another."""
+    if given is None or header is None:
+        return header if given is None else float(given)
+    if contradict(given, header):
+        raise CryopickError(
+            f"{path}: --spacing says {given:.5g} Å/px, its header {header:.5g}: drop --spacing or correct it"
+        )
+    return float(given)

@@ -15,15 +15,21 @@ from numpy.typing import NDArray
 
 from cryopick_napari.bitmaps import jpeg_header, png_header, tiff_header
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.image_header import ImageHeader, decoding
+from cryopick_napari.image_header import ImageHeader, agreed_spacing, contradict, decoding, header_spacing
 from cryopick_napari.mrc import is_plausible, is_stamped, mrc_header, write_mrc
 
-__all__ = ["MICROGRAPH_SUFFIXES", "Micrograph", "find_micrographs", "read_micrograph", "write_mrc"]
+__all__ = [
+    "MICROGRAPH_SUFFIXES",
+    "Micrograph",
+    "find_micrographs",
+    "read_micrograph",
+    "read_size",
+    "write_mrc",
+]
 
 MRC_SUFFIXES = (".mrc", ".mrcs", ".map")
 MICROGRAPH_SUFFIXES = (*MRC_SUFFIXES, ".tif", ".tiff", ".png", ".jpg", ".jpeg")
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-SPACING_TOLERANCE = 0.01  # of the pixel size: what a calibration leaves uncertain, and rounding in headers
 READERS = {"MRC": mrc_header, "TIFF": tiff_header, "PNG": png_header, "JPEG": jpeg_header}
 
 
@@ -78,16 +84,31 @@ def read_micrograph(path: str | Path, spacing: float | None = None) -> Micrograp
         header and ``spacing`` differ by more than 1 %.
     """
     file = Path(path)
-    if spacing is not None and not (math.isfinite(spacing) and spacing > 0):
-        raise CryopickError(f"{file}: --spacing must be a number of Å/px above 0, not {spacing}")
-    head, size = _first_bytes(file)
-    kind = _kind(file, head)
+    kind, header, agreed = _opened(file, spacing)
     with decoding(file, kind):
-        header: ImageHeader = READERS[kind](file, head)
-        header.check(file, size)
-        agreed = _agreed_spacing(file, spacing, _header_spacing(file, header.spacing))
         image = _finite(file, header.load())
     return Micrograph(image, agreed, file)
+
+
+def read_size(path: str | Path, spacing: float | None = None) -> tuple[tuple[int, int], float | None]:
+    """Read rows and columns of a micrograph and its pixel size (Å/px), as `read_micrograph`, but no pixels."""
+    _, header, agreed = _opened(Path(path), spacing)
+    return header.shape, agreed
+
+
+def check_spacing(path: Path, spacing: float) -> None:
+    """Refuse a pixel size (Å/px) that cannot be that of a file.
+
+    Raises
+    ------
+    CryopickError
+        If it is not above 0, or the file says another itself.
+    """
+    if not (math.isfinite(spacing) and spacing > 0):
+        raise CryopickError(f"the pixel size must be a number of Å above 0, not {spacing:g}")
+    _, known = read_size(path)
+    if known is not None and contradict(known, spacing):
+        raise CryopickError(f"{path} says itself that its pixels are {known:.5g} Å, not {spacing:.5g}")
 
 
 def find_micrographs(paths: Iterable[str | Path]) -> list[Path]:
@@ -111,6 +132,18 @@ def find_micrographs(paths: Iterable[str | Path]) -> list[Path]:
         for file in _files_of(path):
             unique.setdefault(os.path.abspath(file), file)  # noqa: PTH100, two links are two micrographs
     return list(unique.values())
+
+
+def _opened(file: Path, spacing: float | None) -> tuple[str, ImageHeader, float | None]:
+    """Read the header: the format, what it says, and the pixel size that it and the user agree on."""
+    if spacing is not None and not (math.isfinite(spacing) and spacing > 0):
+        raise CryopickError(f"{file}: --spacing must be a number of Å/px above 0, not {spacing}")
+    head, size = _first_bytes(file)
+    kind = _kind(file, head)
+    with decoding(file, kind):
+        header = READERS[kind](file, head)
+        header.check(file, size)
+        return kind, header, agreed_spacing(file, spacing, header_spacing(file, header.spacing))
 
 
 def _first_bytes(path: Path) -> tuple[bytes, int]:
@@ -163,28 +196,6 @@ def _finite(path: Path, pixels: NDArray[Any]) -> NDArray[np.float32]:
     if image.min() == image.max():
         raise CryopickError(f"{path}: is constant (every pixel is {image.flat[0]:g}): export it again")
     return image
-
-
-def _header_spacing(path: Path, sizes: tuple[float, float] | None) -> float | None:
-    """Find the one pixel size in Å/px that a header tells, or None where it stands for unknown."""
-    if sizes is None or not all(math.isfinite(size) and size > 0 for size in sizes):
-        return None
-    x, y = sizes
-    if abs(x - y) > SPACING_TOLERANCE * min(x, y):
-        raise CryopickError(
-            f"{path}: its header says {x:.5g} Å/px along x but {y:.5g} along y: correct the pixel size in it"
-        )
-    return None if math.isclose(x, 1.0, rel_tol=1e-6) else x
-
-
-def _agreed_spacing(path: Path, given: float | None, header: float | None) -> float | None:
-    if given is None or header is None:
-        return header if given is None else float(given)
-    if abs(given - header) > SPACING_TOLERANCE * header:
-        raise CryopickError(
-            f"{path}: --spacing says {given:.5g} Å/px, its header {header:.5g}: drop --spacing or correct it"
-        )
-    return float(given)
 
 
 def _files_of(path: str | Path) -> list[Path]:

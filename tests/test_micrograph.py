@@ -21,7 +21,7 @@ from PIL import Image
 
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import replacing
-from cryopick_napari.micrograph import find_micrographs, read_micrograph, write_mrc
+from cryopick_napari.micrograph import check_spacing, find_micrographs, read_micrograph, write_mrc
 
 ROWS, COLUMNS = 37, 50  # a rectangle with an odd side
 RAMP = np.arange(ROWS * COLUMNS).reshape(ROWS, COLUMNS) % 120  # rows and columns all differ; fits into int8
@@ -474,6 +474,17 @@ def test_the_given_spacing_wins_within_a_percent(tmp_path: Path) -> None:
         assert "1.77" in message
         assert f"{wrong:g}" in message
         assert "drop --spacing" in message
+
+
+def test_a_spacing_is_checked_without_reading_pixels(tmp_path: Path) -> None:
+    knows, unknown = mrc(tmp_path / "a.mrc", F4, voxel=1.77), mrc(tmp_path / "b.mrc", F4, voxel=0)
+    check_spacing(knows, 1.78)
+    check_spacing(unknown, 3)
+    with pytest.raises(CryopickError, match=r"a\.mrc says itself that its pixels are 1\.77 Å, not 3"):
+        check_spacing(knows, 3)
+    for wrong in (0.0, -1.0, float("nan")):
+        with pytest.raises(CryopickError, match="above 0"):
+            check_spacing(unknown, wrong)
 
 
 @pytest.mark.parametrize("spacing", [0, 0.0, -1.0, float("nan"), float("inf")])
