@@ -6,10 +6,12 @@ import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from napari.utils.notifications import show_warning
 from napari.viewer import Viewer
 from qtpy.QtCore import QObject, QTimer, Signal
 
@@ -26,6 +28,7 @@ from cryopick_napari.gui.tools import Tools
 from cryopick_napari.gui.worker import in_words, wait_for_jobs
 from cryopick_napari.labelling import History
 from cryopick_napari.labels import Labels
+from cryopick_napari.micrograph import check_spacing
 from cryopick_napari.picks import Picks
 from cryopick_napari.project import Project, Settings
 
@@ -90,6 +93,7 @@ class Session(QObject):
         self.current: Path | None = None
         self.field: Field | None = None
         self.display: DisplayFilter | None = None  # None: what suits the particle
+        self.problems: dict[Path, CryopickError] = {}  # of micrographs that could not be read
         self._histories: dict[Path, History] = {}
         self._unsaved: dict[Path, Labels] = {}
         self._writing: list[Future[None]] = []
@@ -103,6 +107,7 @@ class Session(QObject):
         self._save.timeout.connect(self.save_now)
         self.canvas.edited.connect(self.edit)
         self.canvas.removed.connect(self._on_layer_removed)
+        self.failed.connect(show_warning)
         self._is_closed = False
         self.learning = Learning(self)
         self.review = Review(self)
@@ -156,6 +161,7 @@ class Session(QObject):
         self.project, self.settings, self.micrographs = None, Settings(), []
         self.current, self.field, self.display = None, None, None
         self._histories.clear()
+        self.problems.clear()
         self.canvas.clear()
         for signal in (self.project_changed, self.micrographs_changed, self.current_changed):
             signal.emit()
@@ -215,6 +221,19 @@ class Session(QObject):
             if 0 <= place < len(self.micrographs):
                 self.go(self.micrographs[place])
 
+    def remove(self, path: Path) -> None:
+        """Take a micrograph off the list; its labels and picks stay on the disk."""
+        others = [other for other in self.micrographs if other != path]
+        if not others:
+            self.change(micrographs=())
+            self.close_project()
+            return
+        if path == self.current:
+            self.go(others[min(self.micrographs.index(path), len(others) - 1)])
+        self.micrographs = others
+        self.change(micrographs=tuple(map(str, others)))
+        self.micrographs_changed.emit()
+
     def set_display(self, display: DisplayFilter | None) -> None:
         """Show micrographs through another filter; None takes what suits the particle."""
         self.display = display
@@ -238,6 +257,8 @@ class Session(QObject):
         is_new = self.field is None or self.field.micrograph is not field.micrograph
         learned_spacing = self.field is None or self.field.micrograph.spacing != field.micrograph.spacing
         self.field = field
+        if self.problems.pop(wish.path, None) is not None:
+            self.row_changed.emit(wish.path)
         self.canvas.show_micrograph(field)
         if not is_new:
             return
@@ -257,6 +278,8 @@ class Session(QObject):
     def _on_unreadable(self, wish: Wish, error: CryopickError) -> None:
         if wish.path == self.current:
             self.canvas.clear()
+            self.problems[wish.path] = error
+            self.row_changed.emit(wish.path)
             self.field_shown.emit()
         self.say(error)
 
@@ -290,7 +313,15 @@ class Session(QObject):
         self._ask()
 
     def set_spacing(self, spacing: float | None) -> None:
-        """Say the pixel size (Å/px) that the files do not."""
+        """Say the pixel size (Å/px) that the files do not; None leaves it to them.
+
+        Raises
+        ------
+        CryopickError
+            If the file of the current micrograph says another, or it is not above 0.
+        """
+        if spacing is not None and self.current is not None:
+            check_spacing(self.current, spacing)
         self.change(spacing=spacing)
         self.field = None
         self._ask()
@@ -349,7 +380,7 @@ class Session(QObject):
         if self.project is not None:
             project = self.project
             for path, labels in unsaved.items():
-                self._write(lambda path=path, labels=labels: project.save_labels(path, labels))
+                self._write(partial(project.save_labels, path, labels))
 
     def flush(self) -> None:
         """Write everything and wait until it is on the disk."""
