@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryopick_napari.coordinates import SUFFIX, CoordinateSet, targets, write_index, write_one
+from cryopick_napari.coordinates.naming import name_from
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import replacing
 from cryopick_napari.micrograph import Micrograph, read_micrograph, write_mrc
@@ -150,8 +151,7 @@ def pick_files(
 
 def micrograph_name(path: Path) -> str:
     """Name a micrograph as the project's other files do: relative to the current folder if below it."""
-    full, here = Path(os.path.normpath(path.absolute())), Path.cwd()
-    return (full.relative_to(here) if full.is_relative_to(here) else full).as_posix()
+    return name_from(path, Path.cwd())
 
 
 def extra_files(file: Path, picker: Picker, settings: PickSettings) -> dict[str, Path]:

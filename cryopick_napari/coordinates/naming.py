@@ -137,3 +137,9 @@ def _below(name: str, root: Path | None) -> str:
 def absolute(path: Path) -> Path:
     """Make a path absolute and free of "..", links left as they are: a project may consist of them."""
     return Path(os.path.normpath(path.absolute()))
+
+
+def name_from(path: Path, folder: Path) -> str:
+    """Name a micrograph relative to a folder if it lies below it, otherwise by its whole path."""
+    full, top = absolute(path), absolute(folder)
+    return (full.relative_to(top) if full.is_relative_to(top) else full).as_posix()

@@ -15,7 +15,12 @@ from cryopick_napari.files import replacing
 
 
 def write_coordinates(
-    sets: Iterable[CoordinateSet], folder: Path, format: str, flip_y: bool = False, root: Path | None = None
+    sets: Iterable[CoordinateSet],
+    folder: Path,
+    format: str,
+    flip_y: bool = False,
+    root: Path | None = None,
+    project: Path | None = None,
 ) -> list[Path]:
     """Write one file a micrograph, and the index where the format has one; Topaz has only `picks.txt`.
 
@@ -33,6 +38,8 @@ def write_coordinates(
         Row r becomes height - 1 - r, for programs that count from the other end.
     root : Path, optional
         See `targets`.
+    project : Path, optional
+        See `write_index`.
 
     Returns
     -------
@@ -53,7 +60,7 @@ def write_coordinates(
     if format == "topaz":
         return [_save(_index_path(folder, format), tables.write_topaz(*joined))]
     written = [write_one(rows, folder, format, root) for rows in joined]
-    index = write_index(list(named), folder, format, root)
+    index = write_index(list(named), folder, format, root, project)
     return [*written, index] if index else written
 
 
@@ -71,11 +78,13 @@ def write_one(rows: CoordinateSet, folder: Path, format: str, root: Path | None 
     return _save(place(rows.micrograph, folder, kind.suffix, root), kind.write(rows))
 
 
-def write_index(names: Sequence[str], folder: Path, format: str, root: Path | None = None) -> Path | None:
+def write_index(
+    names: Sequence[str], folder: Path, format: str, root: Path | None = None, project: Path | None = None
+) -> Path | None:
     """Write the index of all micrographs whose files are there; None if the format has none.
 
-    RELION's `autopick.star` names each coordinate file relative to the current folder, which RELION takes
-    for the project's, when it lies below that; otherwise relative to the index. Topaz's `picks.txt` holds
+    RELION's `autopick.star` names each coordinate file relative to the RELION project's folder
+    when it lies below that; otherwise relative to the index. Topaz's `picks.txt` holds
     the lines of all of them.
 
     Parameters
@@ -84,6 +93,8 @@ def write_index(names: Sequence[str], folder: Path, format: str, root: Path | No
         Names of micrographs, in order, as given to `write_one`.
     folder, format, root
         As for `write_one`.
+    project : Path, optional
+        RELION's project folder; the current folder by default.
 
     Raises
     ------
@@ -94,7 +105,7 @@ def write_index(names: Sequence[str], folder: Path, format: str, root: Path | No
         return None
     files = {name: path for name, path in targets(names, folder, format, root).items() if path.is_file()}
     if format == "relion":
-        text = relion.write_index([(name, _from_project(path, folder)) for name, path in files.items()])
+        text = relion.write_index([(name, _from_project(path, folder, project)) for name, path in files.items()])
     else:
         bodies = (path.read_text(encoding="utf-8").partition("\n")[2] for path in files.values())
         text = tables.write_topaz() + "".join(bodies)
@@ -158,8 +169,8 @@ def _index_path(folder: Path, format: str) -> Path:
     return path
 
 
-def _from_project(path: Path, folder: Path) -> str:
-    here = Path.cwd()
+def _from_project(path: Path, folder: Path, project: Path | None) -> str:
+    here = absolute(project or Path.cwd())
     ways = (absolute(path), Path(os.path.realpath(path)))  # the project may have been entered by a link
     inside = next((way for way in ways if way.is_relative_to(here)), None)
     return (inside.relative_to(here) if inside else path.relative_to(folder)).as_posix()
