@@ -7,22 +7,18 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cryopick_napari.errors import CryopickError
 
-if TYPE_CHECKING:
-    from cryopick_napari.gui.contributions import LayerData
-
 
 def open_window(paths: Sequence[Path]) -> None:
-    """Show micrographs with their coordinates until the window is closed.
+    """Open the window with micrographs until it is closed.
 
     Parameters
     ----------
     paths : sequence of Path
-        Micrographs, folders of them, and coordinate files (.star, .box, .cbox, .csv); none at all
-        opens the samples.
+        Micrographs, folders of them, and coordinate files (.star, .box, .cbox, .csv), which become
+        labels; or the folder of a project. With none the window says how to begin.
 
     Raises
     ------
@@ -33,47 +29,44 @@ def open_window(paths: Sequence[Path]) -> None:
     _check_display()
     _check_napari()
     # What cannot be read is said before a window opens.
-    fields = _fields(paths) if paths else _samples()
+    micrographs, coordinates, project = _sorted(paths)
 
     import napari
-    from napari.layers import Layer
+
+    from cryopick_napari.gui.widget import CryopickWidget
 
     _keep_quiet_about_pyqt5()
     viewer = napari.Viewer(title="cryopick")
-    for number, field in enumerate(fields):
-        for data, kwargs, kind in field:
-            # Micrographs lie on top of each other: one at a time is shown.
-            viewer.add_layer(Layer.create(data, {**kwargs, "visible": number == 0}, kind))
-    viewer.layers.selection = set(viewer.layers[:1])
-    viewer.reset_view()
+    widget = CryopickWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="cryopick", area="right")
+    session = widget.session
+    if project is not None:
+        session.guarded(session.open_project, project)
+    if micrographs:
+        session.guarded(session.open_paths, micrographs)
+        widget.show_panel("Label")
+    for file in coordinates:
+        session.guarded(session.picking.import_labels, file)
     napari.run()
 
 
-def _fields(paths: Sequence[Path]) -> list[list[LayerData]]:
-    """Read the layers of each micrograph: its image, and its picks if there are some."""
+def _sorted(paths: Sequence[Path]) -> tuple[list[Path], list[Path], Path | None]:
+    """Tell micrographs, coordinates and a project apart."""
     from cryopick_napari.coordinates import match, read_coordinates
     from cryopick_napari.coordinates.formats import ENDING
-    from cryopick_napari.gui.contributions import image_layer, points_layer
-    from cryopick_napari.micrograph import find_micrographs, read_micrograph
+    from cryopick_napari.micrograph import find_micrographs
+    from cryopick_napari.project import SETTINGS
 
-    coordinates = [path for path in paths if path.suffix.lower() in ENDING]
-    micrographs = find_micrographs(path for path in paths if path not in coordinates)
+    project = next((path for path in paths if (path / SETTINGS).is_file()), None)
+    rest = [path for path in paths if path != project]
+    coordinates = [path for path in rest if path.suffix.lower() in ENDING]
+    micrographs = find_micrographs(path for path in rest if path not in coordinates)
     picks, strangers = match([rows for path in coordinates for rows in read_coordinates(path)], micrographs)
     if strangers and not picks:
         raise CryopickError(
             f"the picks of {strangers[0]!r} belong to none of the micrographs: give that one too"
         )
-    return [
-        [image_layer(read_micrograph(path)), *([points_layer(picks[path])] if path in picks else [])]
-        for path in micrographs
-    ]
-
-
-def _samples() -> list[list[LayerData]]:
-    from cryopick_napari.gui.contributions import sample_layers
-    from cryopick_napari.simulate import SAMPLES
-
-    return [sample_layers(number) for number in range(len(SAMPLES))]
+    return micrographs, coordinates, project
 
 
 def _check_display() -> None:

@@ -13,6 +13,7 @@ from napari.viewer import Viewer
 from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from cryopick_napari.gui.looks import Look, Looks
 from cryopick_napari.gui.reader import Field
 from cryopick_napari.labels import Labels, Polygon
 from cryopick_napari.picks import Picks
@@ -20,6 +21,7 @@ from cryopick_napari.picks import Picks
 Array = NDArray[np.float32]
 SETTLED = 120  # ms without another change, after which a person's own edit of a layer is one step
 
+FRAME, FRAME_DIAMETERS = "white", 1.3
 PARTICLE, NON_PARTICLE, PICK, COMPLETE, EXCLUDED, RING = (
     "#3ddc84",
     "#ff5f57",
@@ -41,6 +43,7 @@ class Kind(Enum):
     PICKS = "picks"
     NEGATIVES = "not particles"
     POSITIVES = "particles"
+    SELECTED = "selected pick"
     CIRCLE = "circle"
 
 
@@ -76,6 +79,8 @@ class Canvas(QObject):
         self._settled.setInterval(SETTLED)
         self._settled.timeout.connect(self._report_edit)
         self._busy = 0
+        maps = {Kind.PROBABILITY: Look(True, 0.5), Kind.ATTENTION: Look(False, 0.5)}
+        self.looks = Looks({**maps, Kind.PICKS: Look()})
         viewer.layers.events.removed.connect(self._on_removed)
 
     def layer(self, kind: Kind) -> Layer | None:
@@ -137,9 +142,21 @@ class Canvas(QObject):
         if layer is not None and len(layer.data):
             layer.shown = layer.features["score"].to_numpy() >= threshold
 
-    def show_map(
-        self, kind: Kind, plane: Array, ratio: tuple[float, float], level: int = 0, visible: bool = True
-    ) -> None:
+    def show_selected(self, yx: tuple[float, float] | None, diameter: float) -> None:
+        """Frame a pick at a position, or none."""
+        if yx is None:
+            self.drop(Kind.SELECTED)
+            return
+        with self._ours():
+            self._points(
+                Kind.SELECTED, np.array([yx], np.float32), FRAME, "square", FRAME_DIAMETERS * diameter
+            )
+
+    def change_look(self, kind: Kind, **values: Any) -> None:
+        """Show, hide (``visible``) or fade (``opacity``) picks or a map, now and on other micrographs."""
+        self.looks.change(kind, self._layers.get(kind), **values)
+
+    def show_map(self, kind: Kind, plane: Array, ratio: tuple[float, float], level: int = 0) -> None:
         """Show a map of the network over the micrograph.
 
         Parameters
@@ -152,8 +169,6 @@ class Canvas(QObject):
             Px of the micrograph per network px, rows and columns.
         level : int
             A pixel of the map covers ``2**level`` network pixels.
-        visible : bool
-            Whether a new layer is shown at once; an old one stays as the person has it.
         """
         block = 2**level
         place = {
@@ -163,11 +178,10 @@ class Canvas(QObject):
         layer = self._layers.get(kind)
         with self._ours():
             if layer is None:
-                look = {"colormap": "inferno" if kind is Kind.PROBABILITY else "viridis", "opacity": 0.5}
-                look |= {"blending": "additive" if kind is Kind.PROBABILITY else "translucent"}
-                layer = Image(
-                    plane, name=kind.value, contrast_limits=(0, 1), visible=visible, **look, **place
-                )
+                is_probability = kind is Kind.PROBABILITY
+                look = {"colormap": "inferno" if is_probability else "viridis"}
+                look |= {"blending": "additive" if is_probability else "translucent"}
+                layer = Image(plane, name=kind.value, contrast_limits=(0, 1), **look, **place)
                 self._add(kind, layer)
             else:
                 layer.data = plane
@@ -221,6 +235,35 @@ class Canvas(QObject):
             if layer.mode != "pan_zoom":
                 layer.mode = "pan_zoom"
 
+    def middle_of_view(self) -> tuple[float, float]:
+        """Give the position on the micrograph (row, column; px) in the middle of the view."""
+        rows, columns = self._shape or (1, 1)
+        row, column = self.viewer.scene.camera.center[-2:]
+        return float(np.clip(row, 0, rows - 1)), float(np.clip(column, 0, columns - 1))
+
+    def is_in_view(self, yx: tuple[float, float]) -> bool:
+        """Whether a position on the micrograph (px) can be seen."""
+        layer = self._layers.get(Kind.MICROGRAPH)
+        if layer is None:
+            return False
+        place = np.asarray(layer.world_to_data(yx))
+        low, high = layer.corner_pixels
+        return bool((place >= low).all() and (place <= high).all())
+
+    def look_at(self, yx: tuple[float, float]) -> None:
+        """Move the view so that a position is in its middle."""
+        self.viewer.scene.camera.center = (0.0, *map(float, yx))
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """Keep the view from following a drag."""
+        before = self.viewer.scene.camera.mouse_pan
+        self.viewer.scene.camera.mouse_pan = False
+        try:
+            yield
+        finally:
+            self.viewer.scene.camera.mouse_pan = before
+
     @property
     def is_at_rest(self) -> bool:
         """Whether no tool of napari's own is in hand."""
@@ -243,7 +286,7 @@ class Canvas(QObject):
             _set_points(layer, yx, size)
         elif len(yx) or always:
             style = {"symbol": symbol, "border_color": colour, "border_width": 0.08, "size": size}
-            style["face_color"] = "transparent" if symbol == "disc" else colour
+            style["face_color"] = colour if symbol == "cross" else "transparent"
             if symbol == "cross":
                 style |= {"border_width": 0.0, "opacity": 0.6}
             self._add(kind, Points(yx, ndim=2, name=kind.value, **style))
@@ -266,6 +309,7 @@ class Canvas(QObject):
     def _add(self, kind: Kind, layer: Layer) -> None:
         """Put a new layer where it belongs; the active layer stays the active one."""
         self._layers[kind] = layer
+        self.looks.give(kind, layer)
         above = [other for other in ORDER[ORDER.index(kind) + 1 :] if self._is_there(other)]
         layers = self.viewer.layers
         place = min((layers.index(self._layers[other]) for other in above), default=len(layers))
@@ -315,6 +359,8 @@ class Canvas(QObject):
                 del self._layers[kind]
                 if kind is Kind.MICROGRAPH:
                     self._shape = None
+                if kind in (Kind.PROBABILITY, Kind.ATTENTION, Kind.PICKS):
+                    self.looks.change(kind, None, visible=False)  # it is not to come back by itself
                 self.removed.emit(kind)
 
 

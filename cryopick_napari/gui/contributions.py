@@ -146,6 +146,29 @@ def open_ice_sample() -> list[LayerData]:
     return sample_layers(3)
 
 
+def show_label_panel() -> None:
+    """Open the widget where particles are labelled."""
+    _show_panel("Label")
+
+
+def show_review_panel() -> None:
+    """Open the widget where picks are reviewed."""
+    _show_panel("Review")
+
+
+def show_export_panel() -> None:
+    """Open the widget where coordinates are written."""
+    _show_panel("Export")
+
+
+def _show_panel(name: str) -> None:
+    viewer = napari.current_viewer()
+    if viewer is None:
+        raise CryopickError("this needs a napari window")
+    _, widget = viewer.window.add_plugin_dock_widget("cryopick-napari", "Pick particles")
+    widget.show_panel(name)
+
+
 def _is_ours(path: Path) -> bool:
     """Look at the beginning of a file; what is damaged is ours too, so that somebody says what is wrong."""
     suffix = path.suffix.lower()

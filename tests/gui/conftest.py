@@ -6,6 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from qtpy.QtWidgets import QApplication
 
 from cryopick_napari.gui.session import Session
 from cryopick_napari.simulate import samples
@@ -23,6 +24,7 @@ def data_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def session(make_napari_viewer, data_home) -> Generator[Session, None, None]:
     """Give a session in a window that is really drawn."""
     session = Session.of(make_napari_viewer(show=True))
+    QApplication.setDoubleClickInterval(60)  # tests need not wait as long between clicks as a person may
     said: list[str] = []
     session.failed.connect(said.append)
     session.said = said

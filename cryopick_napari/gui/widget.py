@@ -1,0 +1,99 @@
+"""The dock widget: the panels side by side, and what happens when the window goes."""
+
+from __future__ import annotations
+
+from napari.viewer import Viewer
+from qtpy.QtCore import QEvent, QObject, QSize
+from qtpy.QtWidgets import QLabel, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+
+from cryopick_napari.gui.panels.export import ExportPanel
+from cryopick_napari.gui.panels.label import LabelPanel
+from cryopick_napari.gui.panels.micrographs import MicrographsPanel
+from cryopick_napari.gui.panels.review import ReviewPanel
+from cryopick_napari.gui.panels.train import TrainPanel
+from cryopick_napari.gui.session import Session
+
+PANELS = {
+    "Micrographs": (MicrographsPanel, "Open micrographs and go from one to the next."),
+    "Label": (LabelPanel, "Say how large the particle is, and click some."),
+    "Train": (TrainPanel, "Let the picker learn from your labels."),
+    "Review": (ReviewPanel, "See what it picks, move the threshold, correct it."),
+    "Export": (ExportPanel, "Pick the other micrographs and write coordinates."),
+}
+WIDTH = 420  # px
+
+
+class CryopickWidget(QWidget):
+    """Pick particles: open micrographs, label some, train, review, export.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Its session is shared by all widgets of this viewer.
+    """
+
+    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = Session.of(viewer)
+        self.setWindowTitle("cryopick")
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.panels = {}
+        for name, (panel, tip) in PANELS.items():
+            self.panels[name] = panel(self.session)
+            self.tabs.addTab(_scrolling(self.panels[name]), name)
+            self.tabs.setTabToolTip(self.tabs.count() - 1, tip)
+        self.where = QLabel()
+        self.where.setContentsMargins(8, 2, 8, 4)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.tabs, 1)
+        layout.addWidget(self.where)
+        self._window: QWidget | None = None
+        for signal in (self.session.current_changed, self.session.labels_changed, self.session.size_changed):
+            signal.connect(self._show_where)
+        self._show_where()
+
+    def sizeHint(self) -> QSize:  # noqa: N802, Qt's name
+        """Ask for as much room as the panels need."""
+        return QSize(WIDTH, 760)
+
+    def event(self, event: QEvent) -> bool:
+        """Watch the window the widget came into: its closing is the session's end."""
+        if event.type() in (QEvent.Type.Show, QEvent.Type.ParentChange) and self.window() is not self._window:
+            if self._window is not None:
+                self._window.removeEventFilter(self)
+            self._window = self.window()
+            self._window.installEventFilter(self)
+        return super().event(event)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802, Qt's name
+        """End the session before napari takes its window apart."""
+        closes = event is not None and event.type() == QEvent.Type.Close
+        if closes and watched is self.session.viewer.window._qt_window:
+            self.session.close()
+        return super().eventFilter(watched, event)
+
+    def show_panel(self, name: str) -> None:
+        """Bring a panel to the front: ``Micrographs``, ``Label``, ``Train``, ``Review`` or ``Export``."""
+        self.tabs.setCurrentIndex(list(PANELS).index(name))
+
+    def _show_where(self) -> None:
+        """Say below the panels what is looked at."""
+        session = self.session
+        if session.current is None:
+            self.where.setText("No micrograph is open.")
+            return
+        place = session.micrographs.index(session.current) + 1
+        count = len(session.labels.positives)
+        size = f" · {count} particle{'s' * (count != 1)} labelled"
+        self.where.setText(f"{session.current.name} · {place} of {len(session.micrographs)}{size}")
+
+
+def _scrolling(panel: QWidget) -> QScrollArea:
+    """Let a panel scroll where the window is low."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    area.setWidget(panel)
+    return area
