@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hands import click
+from cryopick_napari.gui.hands import click
 from qtpy.QtCore import Qt
 
 from cryopick_napari.config import ParticleSize

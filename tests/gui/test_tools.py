@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hands import canvas_of, click, drag, on_screen
+from cryopick_napari.gui.hands import canvas_of, click, drag, on_screen
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 

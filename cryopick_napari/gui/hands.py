@@ -1,11 +1,12 @@
-"""A person's hands on the canvas: real mouse events at positions of the micrograph."""
+"""A person's hands on the window: real mouse events, for the demo, the pictures of the docs, and the tests."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QWidget
 
@@ -54,9 +55,6 @@ def drag(viewer: Viewer, start: Sequence[float], end: Sequence[float], steps: in
 
 def move(widget: QWidget, place: QPoint, buttons: Qt.MouseButton = LEFT) -> None:
     """Move the pointer with a button held; QTest.mouseMove holds none."""
-    from qtpy.QtCore import QEvent, QPointF
-    from qtpy.QtGui import QMouseEvent
-
     event = QMouseEvent(
         QEvent.Type.MouseMove, QPointF(place), QPointF(widget.mapToGlobal(place)), buttons, buttons, NO_KEY
     )
