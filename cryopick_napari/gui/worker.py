@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Generator
 from typing import Any, ClassVar
 
-from qtpy.QtCore import QCoreApplication, QObject, Signal
+from qtpy.QtCore import QObject, Signal
 
 from cryopick_napari.errors import CryopickError
 
@@ -137,5 +137,8 @@ def wait_for_jobs(seconds: float = 10.0) -> bool:
     end = time.monotonic() + seconds
     for job in tuple(Job.running):
         job._thread.join(max(0.0, end - time.monotonic()))
-    QCoreApplication.processEvents()  # their last signals
-    return not any(job._thread.is_alive() for job in tuple(Job.running))
+        if not job._thread.is_alive():
+            # Its own signal may come too late, and events must not be processed here: a window that is
+            # closing would be closed twice.
+            Job.running.discard(job)
+    return not Job.running
