@@ -1,0 +1,88 @@
+"""Pick the micrographs of a project that the model in use has not picked yet."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.material import picks_of
+from cryopick_napari.micrograph import read_micrograph
+from cryopick_napari.picker import Picker
+from cryopick_napari.project import Project
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where the picking of a project stands.
+
+    Attributes
+    ----------
+    done, total : int
+        Micrographs.
+    path : Path or None
+        The one that was done last.
+    problem : str
+        Why it could not be picked.
+    """
+
+    done: int
+    total: int
+    path: Path | None = None
+    problem: str = ""
+
+
+def pick_remaining(
+    project: Project,
+    paths: Sequence[Path],
+    picker: Picker,
+    model: str,
+    spacing: float | None = None,
+    min_distance: float | None = None,
+) -> Generator[Step, bool | None, Step]:
+    """Pick micrographs one after the other, and save all picks of each, whatever their score.
+
+    Parameters
+    ----------
+    project : Project
+    paths : sequence of Path
+        Those with saved picks of this model are passed over: a run that was stopped goes on.
+    picker : Picker
+    model : str
+        Its name in the project.
+    spacing : float, optional
+        Å/px, where the files do not say it.
+    min_distance : float, optional
+        Least distance between picks in diameters; the model's own by default.
+
+    Yields
+    ------
+    Step
+        Before the first micrograph and after each. Send True to stop.
+
+    Returns
+    -------
+    Step
+        The last one.
+
+    Raises
+    ------
+    CryopickError
+        If picks cannot be saved.
+    """
+    missing = [path for path in paths if picks_of(project, path, model) is None]
+    step = Step(0, len(missing))
+    for path in missing:
+        if (yield step):
+            return step
+        try:
+            scaled = picker.upright(picker.scale(read_micrograph(path, spacing)))
+            picks = picker.picks(picker.probability(scaled), scaled, min_distance)
+        except CryopickError as error:
+            step = Step(step.done + 1, len(missing), path, str(error))
+            continue
+        project.save_picks(path, picks, model)
+        step = Step(step.done + 1, len(missing), path)
+    yield step
+    return step
