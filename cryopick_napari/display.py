@@ -15,7 +15,7 @@ from cryopick_napari.micrograph import Micrograph
 Image = NDArray[np.float32]
 
 UNKNOWN_LOW_PASS = 20.0, 4.0  # Å, and px where the pixel size is unknown, too
-PARTICLE_PARTS = 5.0  # low-pass of a particle: half a period, a tenth, is the smallest detail left
+PARTICLE_PARTS = 4.0  # low-pass of a particle: half a period, an eighth, is the smallest detail left
 FINEST_LOW_PASS = 2.0  # px: a file holds nothing finer
 BIN_PARTS = 4.0  # low-pass over bin: at the coarser pixels' Nyquist frequency 6 % are left
 SMALL_SIDE = 256  # px of the copy on which background and dead areas are sought
@@ -87,7 +87,7 @@ class Shown:
 
 
 def default_filter(diameter_px: float | None, spacing: float | None) -> DisplayFilter:
-    """Choose how much to smooth: details below a tenth of a particle, or 20 Å where its size is unknown.
+    """Choose how much to smooth: details below an eighth of a particle, or 20 Å where its size is unknown.
 
     Parameters
     ----------

@@ -125,7 +125,7 @@ def test_inverting_swaps_dark_and_bright():
 
 @pytest.mark.parametrize(
     ("diameter", "spacing", "low_pass"),
-    [(100, 1.5, 20), (100, None, 20), (None, 2.0, 10), (None, None, 4), (6, 1.0, 2), (None, 50.0, 2)],
+    [(100, 1.5, 25), (100, None, 25), (None, 2.0, 10), (None, None, 4), (6, 1.0, 2), (None, 50.0, 2)],
 )
 def test_the_default_follows_the_particle(diameter, spacing, low_pass):
     assert default_filter(diameter, spacing).low_pass == low_pass

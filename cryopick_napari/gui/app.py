@@ -7,8 +7,12 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cryopick_napari.errors import CryopickError
+
+if TYPE_CHECKING:
+    from cryopick_napari.gui.widget import CryopickWidget
 
 
 def open_window(paths: Sequence[Path]) -> None:
@@ -33,12 +37,7 @@ def open_window(paths: Sequence[Path]) -> None:
 
     import napari
 
-    from cryopick_napari.gui.widget import CryopickWidget
-
-    _keep_quiet_about_pyqt5()
-    viewer = napari.Viewer(title="cryopick")
-    widget = CryopickWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="cryopick", area="right")
+    widget = make_window()
     session = widget.session
     if project is not None:
         session.guarded(session.open_project, project)
@@ -48,6 +47,19 @@ def open_window(paths: Sequence[Path]) -> None:
     for file in coordinates:
         session.guarded(session.picking.import_labels, file)
     napari.run()
+
+
+def make_window() -> CryopickWidget:
+    """Make a napari window with the widget docked, nothing open."""
+    import napari
+
+    from cryopick_napari.gui.widget import CryopickWidget
+
+    _keep_quiet_about_pyqt5()
+    viewer = napari.Viewer(title="cryopick")
+    widget = CryopickWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="cryopick", area="right")
+    return widget
 
 
 def _sorted(paths: Sequence[Path]) -> tuple[list[Path], list[Path], Path | None]:

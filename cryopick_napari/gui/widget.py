@@ -37,7 +37,6 @@ class CryopickWidget(QWidget):
         self.session = Session.of(viewer)
         self.setWindowTitle("cryopick")
         self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
         self.panels = {}
         for name, (panel, tip) in PANELS.items():
             self.panels[name] = panel(self.session)

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QButtonGroup,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QSlider,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -59,7 +57,8 @@ class LabelPanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.addWidget(_heading("1. How large is the particle?"))
-        layout.addWidget(SizeForm(session))
+        self.size_form = SizeForm(session)
+        layout.addWidget(self.size_form)
         layout.addWidget(_heading("2. Where are some?"))
         layout.addLayout(self._tool_grid())
         layout.addLayout(self._circle_row())
@@ -76,20 +75,16 @@ class LabelPanel(QWidget):
 
     # what the panel is made of
 
-    def _tool_button(self, tool: Tool) -> QToolButton:
+    def _tool_button(self, tool: Tool) -> QPushButton:
         text, tip = WORDS[tool]
         key = next((key.upper() for key, own in KEYS.items() if own is tool), "")
-        button = QToolButton()
-        button.setText(f"{text} ({key})" if key else text)
+        button = QPushButton(f"{text} ({key})" if key else text)
         button.setToolTip(f"{tip} Key: {key}." if key else tip)
         button.setCheckable(True)
-        button.setSizePolicy(self.sizePolicy().Policy.Expanding, self.sizePolicy().Policy.Fixed)
         button.clicked.connect(lambda: self._take(tool))
         return button
 
     def _tool_grid(self) -> QGridLayout:
-        self.group = QButtonGroup(self)
-        self.group.setExclusive(False)
         grid = QGridLayout()
         for number, tool in enumerate(CLICKING):
             grid.addWidget(self.buttons[tool], number // 2, number % 2)

@@ -1,0 +1,117 @@
+"""A tour of the window by a person's clicks: the pictures of the demo's report and of the docs.
+
+``python -m cryopick_napari.gui.tour FOLDER`` takes them; it needs a screen, which Xvfb can be.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from cryopick_napari.gui.hands import click, press, wait, wait_until
+from cryopick_napari.gui.widget import CryopickWidget
+from cryopick_napari.metrics import STRICT, score
+from cryopick_napari.picks import Picks
+from cryopick_napari.simulate import SAMPLE_DIAMETER, sample
+
+CLICKS = 15
+SIZE = 1500, 950  # px of the screen
+ENOUGH = 9  # epochs: a person who sees that the curve is flat stops there
+
+
+def take_tour(widget: CryopickWidget, folder: Path, seed: int = 0) -> float:
+    """Label, train and review the first sample by clicks; pictures go to a folder.
+
+    Parameters
+    ----------
+    widget : CryopickWidget
+        In an empty window.
+    folder : Path
+        ``start.png``, ``label.png``, ``train.png``, ``review.png`` and ``export.png`` are written there.
+    seed : int
+        Chooses the particles that are clicked.
+
+    Returns
+    -------
+    float
+        F1 of the picks on that sample, which the person has seen only in part.
+    """
+    window = widget.session.viewer.window
+    window.resize(*SIZE)
+    folder.mkdir(parents=True, exist_ok=True)
+    _photograph(widget, folder / "start.png")
+    _open_samples(widget)
+    _, truth = sample(0)
+    _label(widget, truth.where(np.random.default_rng(seed).permutation(len(truth))[:CLICKS]))
+    _photograph(widget, folder / "label.png")
+    _train(widget, folder / "train.png")
+    session = widget.session
+    widget.show_panel("Review")
+    wait_until(lambda: not session.review.is_running and len(session.review.picks) > 0, 60, "picking")
+    wait(1.5)
+    _photograph(widget, folder / "review.png")
+    widget.show_panel("Export")
+    _photograph(widget, folder / "export.png")
+    picks = session.review.picks.above(session.review.threshold)
+    return score(picks, truth, STRICT * session.diameter).f1
+
+
+def _open_samples(widget: CryopickWidget) -> None:
+    panel, session = widget.panels["Micrographs"], widget.session
+    press(panel.start.samples)
+    wait_until(lambda: session.field is not None, 30, "opening the samples")
+
+
+def _label(widget: CryopickWidget, particles: Picks) -> None:
+    """Type the diameter and click particles."""
+    widget.show_panel("Label")
+    wait(0.2)
+    size = widget.panels["Label"].size_form
+    size.diameter.setValue(SAMPLE_DIAMETER)
+    wait(0.5)
+    for yx in particles.yx:
+        click(widget.session.viewer, yx)
+
+
+def _train(widget: CryopickWidget, picture: Path) -> None:
+    """Press Train, wait until the curve is flat, and press Stop."""
+    session, panel = widget.session, widget.panels["Train"]
+    widget.show_panel("Train")
+    wait(0.2)
+    press(panel.train)
+    wait_until(lambda: session.learning.is_running, 10, "starting")
+    wait_until(lambda: len(session.learning.rows) >= ENOUGH, 300, "training")
+    _photograph(widget, picture)
+    press(panel.stop)
+    wait_until(lambda: not session.learning.is_running, 60, "stopping")
+
+
+def _photograph(widget: CryopickWidget, path: Path) -> None:
+    wait(0.8)
+    widget.session.viewer.window.screenshot(str(path), flash=False)
+
+
+def main(folder: Path) -> int:
+    """Take the tour in a window of its own; return the exit code."""
+    from cryopick_napari.gui.app import make_window
+
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["XDG_DATA_HOME"] = home  # a guest leaves nothing behind
+        widget = make_window()
+        try:
+            found = take_tour(widget, folder)
+        finally:
+            widget.session.viewer.close()
+    print(f"window: {CLICKS} clicks, F1 {found:.2f} on that field; pictures in {folder}")
+    print(f"the tour took {time.monotonic() - start:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))
