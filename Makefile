@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo gui test test-qt6 lint bench clean develop
+.PHONY: help demo gui test test-qt6 lint bench screenshots clean develop
 
 # What a Qt window needs of the system, and what shows it where there is no screen.
 WINDOW := libegl1 libgl1 libgl1-mesa-dri libglib2.0-0 libfontconfig1 fonts-dejavu-core libdbus-1-3 \
@@ -14,14 +14,20 @@ export PYTHON
 help: ## Say what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
 
-demo: ## Train and pick on the sample micrographs, without a window; results in demo-output/
-	@.ci/setup .venv -e .
+demo: ## Train and pick on the sample micrographs, and take a tour of the window; results in demo-output/
+	-@.ci/need $(WINDOW) $(SCREEN)
+	@.ci/setup .venv -e '.[gui]'
+	-@.ci/on-screen .venv/bin/python -m cryopick_napari.gui.tour demo-output/window
 	.venv/bin/cryopick demo --output demo-output
 
-gui: ## Open the window with the sample micrographs
+gui: ## Open the window
 	@.ci/need $(WINDOW)
 	@.ci/setup .venv -e '.[gui]'
 	.venv/bin/cryopick gui
+
+screenshots: develop ## Take the pictures of the README and the docs in the real window
+	@.ci/need $(WINDOW) $(SCREEN)
+	.ci/on-screen .venv/bin/python -m cryopick_napari.gui.tour docs/images/window
 
 test: lint ## Lint, test, then build the package and use it in clean environments
 	@.ci/need $(WINDOW) $(SCREEN)
@@ -38,8 +44,9 @@ lint: develop ## Check style and types
 	.venv/bin/python -m ruff format --check
 	.venv/bin/python -m mypy
 
-bench: develop ## Measure on real micrographs; tables in benchmarks/results/
+bench: develop ## Measure on real micrographs and in the window; tables in benchmarks/results/
 	.venv/bin/python -m benchmarks.real
+	.ci/on-screen .venv/bin/python -m benchmarks.responsiveness
 
 clean: ## Remove what was made, except the environments (.venv, .venv-qt6)
 	rm -rf build dist demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -25,6 +25,12 @@ from cryopick_napari.simulate import sample, samples
 CLICKS = 40  # true positions that stand for a person's clicks
 CLICKED = 2  # sample micrographs they are on; the others are for testing only
 CLICK = (120, 255, 120)
+WINDOW = {
+    "label": "Particles are clicked",
+    "train": "The network learns; its answer is shown meanwhile",
+    "review": "Picks, coloured by score, over the probability",
+    "export": "Coordinates are written",
+}
 
 
 def clicked_samples(seed: int = 1) -> list[Example]:
@@ -70,7 +76,7 @@ def write_report(folder: Path, picker: Picker, rows: Sequence[Agreement], second
     _write_attention(folder, picker)
     page = folder / "report.html"
     with replacing(page) as temporary:
-        temporary.write_text(_page(picker, rows, seconds), encoding="utf-8")
+        temporary.write_text(_page(picker, rows, seconds, _window(folder)), encoding="utf-8")
     return page
 
 
@@ -99,7 +105,17 @@ def _write_attention(folder: Path, picker: Picker) -> None:
     write_png(folder / "attention.png", coloured[..., ::-1].astype(np.uint8))
 
 
-def _page(picker: Picker, rows: Sequence[Agreement], seconds: float) -> str:
+def _window(folder: Path) -> str:
+    """Show the pictures of a tour of the window, where one was taken."""
+    figures = [
+        f'<figure><img src="window/{name}.png"><figcaption>{about}</figcaption></figure>'
+        for name, about in WINDOW.items()
+        if (folder / "window" / f"{name}.png").is_file()
+    ]
+    return f'<h2>The same in the window</h2><div class="two">{"".join(figures)}</div>' if figures else ""
+
+
+def _page(picker: Picker, rows: Sequence[Agreement], seconds: float, window: str) -> str:
     """Fill in the page."""
     heads = ("micrograph", "picks", "particles", "precision", "recall", "F1", "F1 by chance")
     cells = [
@@ -129,6 +145,7 @@ def _page(picker: Picker, rows: Sequence[Agreement], seconds: float) -> str:
         seconds=f"{seconds:.0f}",
         threshold=f"{picker.config.threshold:.2f}",
         first=html.escape(rows[0].name),
+        window=window,
         heads="".join(f"<th>{head}</th>" for head in heads),
         rows="".join(
             "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in line) + "</tr>"
