@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cryopick_napari.network import AttentionUNet, UNet
     from cryopick_napari.picker import Picker
     from cryopick_napari.picks import Picks
+    from cryopick_napari.selftraining import self_train
     from cryopick_napari.simulate import SAMPLE_DIAMETER, sample
     from cryopick_napari.training import Progress, completed, train
 
@@ -37,6 +38,7 @@ _HOME = {
     "read_coordinates": "coordinates",
     "read_micrograph": "micrograph",
     "sample": "simulate",
+    "self_train": "selftraining",
     "train": "training",
     "write_coordinates": "coordinates",
 }
@@ -60,6 +62,7 @@ __all__ = [
     "read_coordinates",
     "read_micrograph",
     "sample",
+    "self_train",
     "train",
     "write_coordinates",
 ]

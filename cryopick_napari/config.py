@@ -95,11 +95,25 @@ class TrainingConfig:
         "auto", "arithmetic of the network; auto takes bfloat16 where the processor has it"
     )
     device: str = setting("auto", "auto, cpu, cuda, cuda:N or mps")
+    self_training_iterations: int = setting(
+        0, "rounds of learning from confident picks of unlabelled ground; 0 is none", usual="2-5"
+    )
+    retrain_epochs: int = setting(6, "epochs of each such round", usual="10-50 with full networks")
+    positive_threshold: float = setting(
+        0.95, "score from which a pick teaches as a particle", usual="0.90-0.98"
+    )
+    # A picker taught by a few clicks answers 0.05 to 0.1 to the clearest background.
+    negative_threshold: float = setting(
+        0.1, "score up to which a pixel teaches as background", usual="0.02-0.10"
+    )
     seed: int = setting(42, "seed of every random choice")
 
     def __post_init__(self) -> None:
         """Refuse values no training can use."""
-        for name in ("initial_epochs", "epoch_crops", "batch_size", "accumulation_steps", "patch_size"):
+        for name in (
+            *("initial_epochs", "retrain_epochs", "epoch_crops"),
+            *("batch_size", "accumulation_steps", "patch_size"),
+        ):
             if getattr(self, name) < 1:
                 raise CryopickError(f"{name.replace('_', ' ')} must be at least 1, not {getattr(self, name)}")
         for name in ("learning_rate", "gradient_clip", "target_radius"):
@@ -109,8 +123,13 @@ class TrainingConfig:
                 )
         if not 0 <= self.seed < 2**32:
             raise CryopickError(f"the seed must be from 0 to {2**32 - 1}, not {self.seed}")
-        if self.patience < 0 or not 0 <= self.weight_decay < math.inf:
-            raise CryopickError("patience and weight decay must be 0 or more")
+        if min(self.patience, self.self_training_iterations) < 0 or not 0 <= self.weight_decay < math.inf:
+            raise CryopickError("patience, self-training iterations and weight decay must be 0 or more")
+        if not 0 <= self.negative_threshold < self.positive_threshold <= 1:
+            raise CryopickError(
+                "the negative threshold must lie below the positive threshold, both between 0 and 1, not "
+                f"{self.negative_threshold} and {self.positive_threshold}"
+            )
         if not 0 < self.held_out < 1:
             raise CryopickError(f"the held-out part must lie between 0 and 1, not {self.held_out}")
         if self.precision not in ("auto", "float32", "bfloat16", "float16"):
@@ -184,6 +203,8 @@ PRESETS = {
         },
         {
             "initial_epochs": 100,
+            "retrain_epochs": 30,
+            "negative_threshold": 0.05,
             "epoch_crops": 1280,
             "batch_size": 128,
             "patch_size": 128,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cryopick_napari.config import PickerConfig
+from cryopick_napari.config import PickerConfig, TrainingConfig
+from cryopick_napari.errors import CryopickError
 from cryopick_napari.labels import Example, areas_mask
 from cryopick_napari.metrics import discs
 from cryopick_napari.rescale import Scaled, to_network_scale
@@ -77,6 +79,34 @@ def prepare(example: Example, config: PickerConfig, device: str | torch.device =
         scaled.valid.cpu().numpy() & ~areas_mask(labels.excluded, shape, scaled.ratio),
         np.zeros(shape, bool),
     )
+
+
+def labelled_fields(
+    examples: Sequence[Example],
+    validation: Sequence[Example],
+    picker: PickerConfig,
+    config: TrainingConfig,
+    device: str | torch.device = "cpu",
+) -> list[Field]:
+    """Bring examples to the network's scale and keep some labels out.
+
+    Without examples for ``validation``, a part of each example's labels is held out; the same seed
+    holds out the same ones.
+
+    Raises
+    ------
+    CryopickError
+        If nothing is labelled on usable ground.
+    """
+    rng = np.random.default_rng(config.seed)
+    fields = [prepare(example, picker, device) for example in examples]
+    if not any(inside(field.positives, field.usable).any() for field in fields):
+        raise CryopickError(
+            "nothing to learn from: label at least one particle on a live part of a micrograph"
+        )
+    if validation:
+        return fields + [hold_out_all(prepare(example, picker, device)) for example in validation]
+    return [hold_out(field, config.held_out, rng) for field in fields]
 
 
 def hold_out(field: Field, part: float, rng: np.random.Generator) -> Field:

@@ -58,7 +58,9 @@ def restore(
         If the checkpoint is of a training with other settings.
     """
     header = checkpoint.header
-    if header.get("config") != dataclasses.asdict(config):
+    saved, wanted = header.get("config"), dataclasses.asdict(config)
+    # Settings that are younger than the checkpoint had their defaults.
+    if not isinstance(saved, dict) or dataclasses.asdict(TrainingConfig()) | saved != wanted:
         raise CryopickError("the interrupted training had other settings: resume with those, or train anew")
     try:
         optimiser.network.load_state_dict(part_of(checkpoint, "network"))

@@ -14,8 +14,7 @@ import torch
 from cryopick_napari.checkpoint import Checkpoint
 from cryopick_napari.config import TrainingConfig
 from cryopick_napari.devices import resolve_device
-from cryopick_napari.errors import CryopickError
-from cryopick_napari.fields import Field, hold_out, hold_out_all, inside, prepare, target_and_weight
+from cryopick_napari.fields import Field, inside, labelled_fields, target_and_weight
 from cryopick_napari.history import Row, row_of
 from cryopick_napari.labels import Example
 from cryopick_napari.network import PickingNetwork
@@ -38,7 +37,7 @@ class Progress:
     Attributes
     ----------
     phase : str
-        ``preparing``, ``training`` or ``calibrating``.
+        ``preparing``, ``training``, ``self-training`` or ``calibrating``.
     step, steps, epoch, epochs : int
         Done so far, and planned.
     loss : float
@@ -52,6 +51,8 @@ class Progress:
         After each whole epoch: what `train` needs to go on from here.
     message : str
         Something the user should know.
+    round, rounds : int
+        Of self-training: the present one, from 1, and how many are planned; 0 outside it.
     """
 
     phase: str
@@ -65,6 +66,8 @@ class Progress:
     picker: Picker | None = None
     checkpoint: Checkpoint | None = None
     message: str = ""
+    round: int = 0
+    rounds: int = 0
 
 
 Job = Generator[Progress, bool | None, Picker]
@@ -109,18 +112,30 @@ def train(
         If nothing is labelled, the checkpoint is of another training, or memory does not suffice.
     """
     yield Progress("preparing", epochs=config.initial_epochs)
-    device = resolve_device(config.device)
-    fields = labelled_fields(picker, examples, validation, config, device)
+    fields = labelled_fields(examples, validation, picker.config, config, resolve_device(config.device))
     canvases = [canvas(field, config.target_radius) for field in fields if field.learned.any()]
+    return (yield from fit(picker, canvases, fields, config, resume))
+
+
+def fit(
+    picker: Picker,
+    canvases: Sequence[Canvas],
+    fields: Sequence[Field],
+    config: TrainingConfig,
+    resume: Checkpoint | None = None,
+) -> Job:
+    """Train on crops of the canvases, and validate on what is held out of the fields; see `train`."""
     near_label = 0.0 if all(field.is_complete for field in fields) else NEAR_LABEL
-    network = with_template(copy.deepcopy(picker.network).to(device), fields)
+    network = copy.deepcopy(picker.network).to(resolve_device(config.device))
+    network = with_template(network, fields)
     optimiser = Optimiser(network, config)
     best = Best(copy.deepcopy(network).eval())
     history: list[Row] = []
     start = 0 if resume is None else restore(resume, optimiser, best, history, config)
 
     epoch_steps = max(1, round(config.epoch_crops / (config.batch_size * config.accumulation_steps)))
-    plan = Progress("training", steps=config.initial_epochs * epoch_steps, epochs=config.initial_epochs)
+    steps = config.initial_epochs * epoch_steps
+    plan = Progress("training", start * epoch_steps, steps, start, config.initial_epochs)
     stop = False
     for epoch in range(start, config.initial_epochs):
         if stop or (config.patience and epoch - best.epoch >= config.patience):
@@ -161,31 +176,6 @@ def schedule(done: float) -> float:
         Part of the training that is over, 0 to 1.
     """
     return min(1.0, (done + 1e-3) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
-
-
-def labelled_fields(
-    picker: Picker,
-    examples: Sequence[Example],
-    validation: Sequence[Example],
-    config: TrainingConfig,
-    device: torch.device,
-) -> list[Field]:
-    """Bring examples to the network's scale and keep some labels out.
-
-    Raises
-    ------
-    CryopickError
-        If nothing is labelled on usable ground.
-    """
-    rng = np.random.default_rng(config.seed)
-    fields = [prepare(example, picker.config, device) for example in examples]
-    if not any(inside(field.positives, field.usable).any() for field in fields):
-        raise CryopickError(
-            "nothing to learn from: label at least one particle on a live part of a micrograph"
-        )
-    if validation:
-        return fields + [hold_out_all(prepare(example, picker.config, device)) for example in validation]
-    return [hold_out(field, config.held_out, rng) for field in fields]
 
 
 def canvas(field: Field, target_radius: float) -> Canvas:

@@ -30,7 +30,9 @@ def error_of(capsys: pytest.CaptureFixture[str], *words: object) -> str:
     capsys.readouterr()
     code = run(*words)
     lines = [
-        line for line in capsys.readouterr().err.splitlines() if not line.startswith(("note: ", "epoch "))
+        line
+        for line in capsys.readouterr().err.splitlines()
+        if not line.startswith(("note: ", "epoch ", "round "))
     ]
     assert (code, len(lines)) == (1, 1), lines
     assert lines[0].startswith(f"cryopick {words[0]}: ")

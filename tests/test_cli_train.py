@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -151,6 +152,8 @@ def test_every_setting_is_an_option_and_reaches_the_model():
         **{"initial_epochs": 1, "epoch_crops": 6, "batch_size": 2, "accumulation_steps": 3, "patch_size": 24},
         **{"learning_rate": 2e-4, "weight_decay": 0.5, "gradient_clip": 0.25, "patience": 3, "held_out": 0.3},
         **{"target_radius": 0.75, "precision": "float32", "device": "cpu", "seed": 5},
+        **{"self_training_iterations": 1, "retrain_epochs": 2},
+        **{"positive_threshold": 0.8, "negative_threshold": 0.3},
     }
     network = {
         **{"network_diameter": 8.0, "base_features": 1, "depth": 1, "gate": "none"},
@@ -160,12 +163,38 @@ def test_every_setting_is_an_option_and_reaches_the_model():
     assert set(network) == set(NETWORK_OPTIONS)
     words = [f"--{name.replace('_', '-')}={value}" for name, value in (changed | network).items()]
     words[words.index("--filter-channel=True")] = "--filter-channel"
-    assert train(*words, quick=()) == 0
+    assert train(*words, "--labelled", "partly", quick=()) == 0
     found = header()
     assert {name: found["training"][name] for name in changed} == changed
     assert {name: found["picker"][name] for name in network} == network
     default = TrainingConfig()
     assert all(getattr(default, name) != value for name, value in changed.items())
+
+
+SURE = ("--positive-threshold", 0.4, "--negative-threshold", 0.3)
+ROUND = ("--self-training-iterations", 1, "--retrain-epochs", 2, *SURE)
+
+
+def test_self_training_says_how_each_round_went(capsys):
+    write_fields(Path("new"), names="cd")
+    assert train("--unlabelled", "new/micrographs", *ROUND) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in lines[:-1]] == [
+        f"epoch {epoch}" for epoch in ("1/2", "2/2", "3/4", "4/4")
+    ]
+    assert re.fullmatch(
+        r"round 1 (kept|rejected): validation loss 0\.\d+ -> 0\.\d+, \d+ picks as labels", lines[-1]
+    )
+    assert header()["training"]["rounds_kept"] == ("kept" in lines[-1])
+    assert [row["epoch"] for row in rows()] == ["1", "2", "3", "4"]
+
+
+def test_unlabelled_micrographs_that_nothing_learns_from(capsys):
+    said = error(capsys, "--unlabelled", "micrographs")
+    assert "--unlabelled needs --self-training-iterations" in said
+    assert "micrographs without labels: give some" in error(capsys, *ROUND)
+    assert "missing: there is no such file" in error(capsys, *ROUND, "--unlabelled", "missing")
+    assert "must lie below" in error(capsys, "--negative-threshold", 0.96)
 
 
 def test_presets_and_what_is_said_beside_them():
@@ -261,7 +290,7 @@ def test_bad_sizes(capsys):
         *("initial-epochs=0", "epoch-crops=0", "batch-size=-1", "patch-size=0", "learning-rate=0"),
         *("learning-rate=nan", "held-out=1", "patience=-1", "seed=-1", "seed=99999999999999999999"),
         *("device=abacus", "base-features=0", "depth=99", "network-diameter=-1", "min-distance=nan"),
-        "weight-decay=inf",
+        *("weight-decay=inf", "self-training-iterations=-1", "retrain-epochs=0", "positive-threshold=1.1"),
     ],
 )
 def test_bad_settings(capsys, option):
@@ -409,6 +438,24 @@ def test_stopped_after_the_last_epoch_nothing_is_trained_again(capsys, schedule)
     assert same(weights(), weights("uninterrupted"))
     assert rows() == rows("uninterrupted")
     assert Path("out/history.png").read_bytes() == Path("uninterrupted/history.png").read_bytes()
+
+
+def test_rounds_that_were_interrupted_begin_anew(capsys):
+    write_fields(Path("new"), names="cd")
+    words = ("--unlabelled", "new/micrographs", *ROUND)
+    assert train(*words, out="uninterrupted") == 0
+    Path("out/model.safetensors").mkdir(parents=True)  # the model cannot be written, as on a full disk
+    assert "cannot write" in error_of(
+        capsys, "train", "--train-data-dir", ".", "--output-dir", "out", *RADIUS, *QUICK, *words
+    )
+    Path("out/model.safetensors").rmdir()
+    assert train("--resume", *words) == 0
+    assert [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()][:2] == [
+        "epoch 3/4",
+        "epoch 4/4",
+    ]
+    assert same(weights(), weights("uninterrupted"))
+    assert rows() == rows("uninterrupted")
 
 
 def test_nothing_to_resume(capsys):

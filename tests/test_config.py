@@ -31,6 +31,11 @@ def test_reference_is_the_seed_documents_setting():
         None,
     )
     assert (training.patch_size, training.batch_size, training.initial_epochs) == (128, 128, 100)
+    assert (training.retrain_epochs, training.positive_threshold, training.negative_threshold) == (
+        30,
+        0.95,
+        0.05,
+    )
     assert training.learning_rate == 1e-3
 
 
@@ -73,6 +78,12 @@ def test_pickers_that_cannot_be_are_refused(values):
         {"held_out": 0.0},
         {"held_out": 1.0},
         {"precision": "float8"},
+        {"retrain_epochs": 0},
+        {"self_training_iterations": -1},
+        {"positive_threshold": 1.1},
+        {"negative_threshold": -0.1},
+        {"negative_threshold": 0.95},
+        {"positive_threshold": float("nan")},
     ],
     ids=str,
 )

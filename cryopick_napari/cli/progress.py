@@ -99,7 +99,8 @@ def _show(bar: tqdm[Never], progress: Progress) -> None:
         if figures:
             print(f"epoch {progress.epoch}/{progress.epochs}: {figures}", file=sys.stderr)
         return
-    bar.set_description_str(progress.phase, refresh=False)
+    round_ = f", round {progress.round} of {progress.rounds}" if progress.round else ""
+    bar.set_description_str(progress.phase + round_, refresh=False)
     if figures:
         bar.set_postfix_str(figures, refresh=False)
     if progress.steps:

@@ -50,6 +50,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="such a folder to validate on; else labels are held out",
     )
     data.add_argument(
+        "--unlabelled",
+        nargs="+",
+        default=(),
+        metavar="PATH",
+        help="micrographs without labels, for --self-training-iterations",
+    )
+    data.add_argument(
         "--labelled",
         choices=("auto", "fully", "partly"),
         default="auto",
@@ -77,10 +84,11 @@ def run(options: argparse.Namespace) -> int:
     from cryopick_napari.cli.progress import CHECKPOINT, MODEL, run_training
     from cryopick_napari.devices import default_preset, resolve_device
     from cryopick_napari.examples import new_picker
-    from cryopick_napari.training import train
+    from cryopick_napari.selftraining import self_train
 
     preset = options.preset or default_preset(resolve_device(getattr(options, "device", "auto")))
     config = TrainingConfig(**{**PRESETS[preset].training, **given(options, TrainingConfig)})
+    unlabelled = _unlabelled(options, config)
     examples = _examples(options, *_sources(options), preset)
     validation = []
     if options.val_data_dir is not None:
@@ -91,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
     if options.resume:
         resume = load_checkpoint(options.output_dir / CHECKPOINT, "training")
     _announce(examples, picker, preset, config)
-    job = train(picker, examples, config, validation, resume)
+    job = self_train(picker, examples, unlabelled, config, validation, resume)
     before = resume.header.get("history", ()) if resume else ()
     trained, stopped = run_training(job, options.output_dir, before)
     _report(trained, options.output_dir / MODEL)
@@ -107,6 +115,15 @@ def _sources(options: argparse.Namespace) -> tuple[list[str], Path]:
     if not options.micrographs or options.coordinates is None:
         raise CryopickError("what to learn from? give --micrographs and --coordinates, or --train-data-dir")
     return options.micrographs, options.coordinates
+
+
+def _unlabelled(options: argparse.Namespace, config: TrainingConfig) -> list[Path]:
+    """List the micrographs that only self-training learns from."""
+    from cryopick_napari.micrograph import find_micrographs
+
+    if options.unlabelled and not config.self_training_iterations:
+        raise CryopickError("--unlabelled needs --self-training-iterations, 2 to 5 say; or leave it out")
+    return find_micrographs(options.unlabelled)
 
 
 def _data_folder(folder: Path) -> tuple[list[str], Path]:
