@@ -14,6 +14,8 @@ from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.worker import Job, Work
 from cryopick_napari.micrograph import Micrograph, read_micrograph
 
+Source = tuple[Path, float | None]
+
 KEPT = 3  # micrographs in memory: the one that is looked at, and its neighbours
 
 
@@ -24,6 +26,11 @@ class Wish:
     path: Path
     spacing: float | None
     filter: DisplayFilter
+
+    @property
+    def source(self) -> Source:
+        """What is read from the disk, whatever the filter."""
+        return self.path, self.spacing
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,49 +64,58 @@ class Reader(QObject):
         super().__init__()
         self._wish: Wish | None = None
         self._ahead: Sequence[Wish] = ()
-        self._kept: OrderedDict[tuple[Path, float | None], Micrograph] = OrderedDict()
-        self._shown: dict[Wish, Shown] = {}
+        self._kept: OrderedDict[Source, tuple[Wish, Field]] = OrderedDict()  # the last one wished for last
         self._job: Job | None = None
 
     def ask(self, wish: Wish, ahead: Sequence[Wish] = ()) -> None:
-        """Ask for a micrograph; the answer to an earlier wish no longer comes."""
-        self._wish, self._ahead = wish, ahead
-        if wish in self._shown:
-            self._answer(wish)
+        """Ask for a micrograph; the answer to an earlier wish no longer comes.
+
+        Parameters
+        ----------
+        wish : Wish
+            Answered by ``ready`` or ``failed``, at once if it is in memory.
+        ahead : sequence of Wish
+            Read afterwards, so that they are in memory; two at most.
+        """
+        self._wish, self._ahead = wish, ahead[: KEPT - 1]
+        for other in (*self._ahead[::-1], wish):
+            if other.source in self._kept:
+                self._kept.move_to_end(other.source)
+        if self._is_ready(wish):
+            self.ready.emit(wish, self._kept[wish.source][1])
         self._next()
+
+    def close(self) -> None:
+        """End, without another word."""
+        self._wish, self._ahead = None, ()
+        if self._job is not None:
+            self._job.abandon()
+
+    def _is_ready(self, wish: Wish) -> bool:
+        return wish.source in self._kept and self._kept[wish.source][0] == wish
 
     def _next(self) -> None:
         """Read what is missing, if nothing is being read."""
-        if self._job is not None:
-            return
         wishes = [wish for wish in (self._wish, *self._ahead) if wish is not None]
-        missing = next((wish for wish in wishes if wish not in self._shown), None)
-        if missing is None:
+        missing = next((wish for wish in wishes if not self._is_ready(wish)), None)
+        if self._job is not None or missing is None:
             return
-        kept = self._kept.get((missing.path, missing.spacing))
-        self._job = Job(lambda: _read(missing, kept), "reader")
+        kept = self._kept.get(missing.source)
+        self._job = Job(lambda: _read(missing, None if kept is None else kept[1].micrograph), "reader")
         self._job.returned.connect(lambda field: self._take(missing, field))
         self._job.failed.connect(lambda error: self._fail(missing, error))
         self._job.start()
 
     def _take(self, wish: Wish, field: Field) -> None:
         self._job = None
-        self._kept[wish.path, wish.spacing] = field.micrograph
-        self._kept.move_to_end((wish.path, wish.spacing))
+        self._kept[wish.source] = wish, field
+        if wish != self._wish and self._wish is not None and self._wish.source in self._kept:
+            self._kept.move_to_end(self._wish.source)
         while len(self._kept) > KEPT:
             self._kept.popitem(last=False)
-        self._shown[wish] = field.shown
-        self._shown = {
-            wish: picture for wish, picture in self._shown.items() if (wish.path, wish.spacing) in self._kept
-        }
         if wish == self._wish:
-            self._answer(wish)
+            self.ready.emit(wish, field)
         self._next()
-
-    def _answer(self, wish: Wish) -> None:
-        key = wish.path, wish.spacing
-        self._kept.move_to_end(key)
-        self.ready.emit(wish, Field(self._kept[key], self._shown[wish]))
 
     def _fail(self, wish: Wish, error: CryopickError) -> None:
         self._job = None

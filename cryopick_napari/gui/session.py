@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,6 +16,8 @@ from cryopick_napari.config import ParticleSize
 from cryopick_napari.display import DisplayFilter, default_filter
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.canvas import LABELS, Canvas, Kind
+from cryopick_napari.gui.closing import Closing
+from cryopick_napari.gui.keeper import Keeper
 from cryopick_napari.gui.learning import Learning
 from cryopick_napari.gui.picking import Picking
 from cryopick_napari.gui.places import project_folder
@@ -27,13 +26,11 @@ from cryopick_napari.gui.review import Review
 from cryopick_napari.gui.tools import Tools
 from cryopick_napari.gui.worker import in_words, wait_for_jobs
 from cryopick_napari.labelling import History
-from cryopick_napari.labels import Labels
+from cryopick_napari.labels import Labels, no_picks
 from cryopick_napari.micrograph import check_spacing
-from cryopick_napari.picks import Picks
 from cryopick_napari.project import Project, Settings
 
 UNKNOWN_DIAMETER = 50.0  # px, of circles drawn before the size is known
-SAVE_AFTER = 300  # ms without another change
 
 _SESSIONS: WeakKeyDictionary[Viewer, Session] = WeakKeyDictionary()
 
@@ -94,21 +91,18 @@ class Session(QObject):
         self.field: Field | None = None
         self.display: DisplayFilter | None = None  # None: what suits the particle
         self.problems: dict[Path, CryopickError] = {}  # of micrographs that could not be read
-        self._histories: dict[Path, History] = {}
-        self._unsaved: dict[Path, Labels] = {}
-        self._writing: list[Future[None]] = []
-        self._writer = ThreadPoolExecutor(1, "cryopick writer")
+        self._keeper = Keeper()
+        self._keeper.failed.connect(self.say)
         self._reader = Reader()
         self._reader.ready.connect(self._show)
         self._reader.failed.connect(self._on_unreadable)
-        self._save = QTimer(self)
-        self._save.setSingleShot(True)
-        self._save.setInterval(SAVE_AFTER)
-        self._save.timeout.connect(self.save_now)
         self.canvas.edited.connect(self.edit)
         self.canvas.removed.connect(self._on_layer_removed)
         self.failed.connect(show_warning)
         self._is_closed = False
+        self._window = Closing(viewer.window._qt_window)
+        self._window.asked.connect(self.flush)
+        self._window.closed.connect(self.close)
         self.learning = Learning(self)
         self.review = Review(self)
         self.picking = Picking(self)
@@ -145,7 +139,7 @@ class Session(QObject):
         Raises
         ------
         CryopickError
-            If it is damaged, or the folder cannot be used.
+            If it is damaged, or the folder cannot be used, or the project before cannot be saved.
         """
         project = Project.opened(folder)
         project.settings()  # before anything is given up
@@ -156,11 +150,21 @@ class Session(QObject):
             self.go(next(labelled, self.micrographs[0]))
 
     def close_project(self) -> None:
-        """Put the project away; an empty window is left."""
+        """Put the project away; an empty window is left.
+
+        Raises
+        ------
+        CryopickError
+            If its labels cannot be saved.
+        """
         self.flush()
+        if self.project is not None and not self._keeper.is_saved:
+            raise CryopickError(
+                f"labels cannot be written to {self.project.folder}: save the project in another folder first"
+            )
+        self._keeper.take(None)
         self.project, self.settings, self.micrographs = None, Settings(), []
         self.current, self.field, self.display = None, None, None
-        self._histories.clear()
         self.problems.clear()
         self.canvas.clear()
         for signal in (self.project_changed, self.micrographs_changed, self.current_changed):
@@ -172,6 +176,7 @@ class Session(QObject):
         """Give the project a place and a name of its own."""
         self.flush()
         self.project = self.opened().moved(folder)
+        self._keeper.move(self.project)
         self.project_changed.emit()
 
     def opened(self) -> Project:
@@ -193,12 +198,14 @@ class Session(QObject):
             return
         self.settings = settings
         if self.project is not None:
-            project = self.project
-            self._write(lambda: project.save_settings(settings))
+            self._keeper.put_settings(settings)
 
     def _take_project(self, project: Project) -> None:
+        settings = project.settings()
         self.project = project
-        self.settings = project.settings()
+        self._keeper.take(project)
+        # What a person said before there was a project holds for a new one.
+        self.settings = settings if settings != Settings() else self.settings
         self.micrographs = [Path(path) for path in self.settings.micrographs]
         for signal in (self.project_changed, self.micrographs_changed, self.size_changed, self.model_changed):
             signal.emit()
@@ -206,9 +213,18 @@ class Session(QObject):
     # the micrograph that is looked at
 
     def go(self, path: Path) -> None:
-        """Look at a micrograph of the list."""
+        """Look at a micrograph of the list.
+
+        Raises
+        ------
+        CryopickError
+            If it is not in the list.
+        """
+        if path not in self.micrographs:
+            raise CryopickError(f"{path} is not open: open it first")
         if path != self.current:
-            self.save_now()
+            self._settle()
+            self._keeper.save_now()
             self.current = path
             self.field = None
             self.current_changed.emit()
@@ -221,23 +237,25 @@ class Session(QObject):
             if 0 <= place < len(self.micrographs):
                 self.go(self.micrographs[place])
 
-    def remove(self, path: Path) -> None:
-        """Take a micrograph off the list; its labels and picks stay on the disk."""
-        others = [other for other in self.micrographs if other != path]
+    def remove(self, paths: Sequence[Path]) -> None:
+        """Take micrographs off the list; their labels and picks stay on the disk."""
+        gone = set(paths)
+        others = [path for path in self.micrographs if path not in gone]
+        self.change(micrographs=tuple(map(str, others)))
         if not others:
-            self.change(micrographs=())
             self.close_project()
             return
-        if path == self.current:
-            self.go(others[min(self.micrographs.index(path), len(others) - 1)])
+        if self.current in gone:
+            place = self.micrographs.index(self.current)
+            after = (path for path in self.micrographs[place:] if path not in gone)
+            self.go(next(after, others[-1]))
         self.micrographs = others
-        self.change(micrographs=tuple(map(str, others)))
         self.micrographs_changed.emit()
 
     def set_display(self, display: DisplayFilter | None) -> None:
         """Show micrographs through another filter; None takes what suits the particle."""
         self.display = display
-        self._ask()
+        self._ask_again()
 
     def filter(self) -> DisplayFilter:
         """Give the filter in use."""
@@ -250,6 +268,11 @@ class Session(QObject):
         near = [*self.micrographs[place + 1 : place + 2], *self.micrographs[max(0, place - 1) : place]]
         wishes = [Wish(path, self.settings.spacing, self.filter()) for path in (self.current, *near)]
         self._reader.ask(wishes[0], wishes[1:])
+
+    def _ask_again(self) -> None:
+        """Show the current micrograph otherwise; what is wrong with a damaged one was said."""
+        if self.current not in self.problems:
+            self._ask()
 
     def _show(self, wish: Wish, field: Field) -> None:
         if wish.path != self.current:
@@ -268,12 +291,8 @@ class Session(QObject):
         self.canvas.activate(Kind.POSITIVES)
         self.field_shown.emit()
         self.labels_changed.emit()
-        if self.wish_is_outdated(wish):
+        if wish.filter != self.filter():  # another one suits, now that the pixel size is known
             self._ask()
-
-    def wish_is_outdated(self, wish: Wish) -> bool:
-        """Whether the filter that suits is another, now that the pixel size is known."""
-        return wish.filter != self.filter()
 
     def _on_unreadable(self, wish: Wish, error: CryopickError) -> None:
         if wish.path == self.current:
@@ -310,7 +329,7 @@ class Session(QObject):
         if self.field is not None:
             self.canvas.show_labels(self.labels, self.diameter)
         self.size_changed.emit()
-        self._ask()
+        self._ask_again()
 
     def set_spacing(self, spacing: float | None) -> None:
         """Say the pixel size (Å/px) that the files do not; None leaves it to them.
@@ -322,8 +341,10 @@ class Session(QObject):
         """
         if spacing is not None and self.current is not None:
             check_spacing(self.current, spacing)
+        self._settle()
         self.change(spacing=spacing)
         self.field = None
+        self.size_changed.emit()
         self._ask()
 
     # labels
@@ -331,33 +352,58 @@ class Session(QObject):
     @property
     def labels(self) -> Labels:
         """Labels of the current micrograph."""
-        return Labels(Picks.of([])) if self.current is None else self.history(self.current).labels
+        return Labels(no_picks()) if self.current is None else self.history(self.current).labels
 
     def labels_of(self, path: Path) -> Labels:
-        """Labels of a micrograph of the list."""
-        return self.history(path).labels if path in self._histories else self.opened().labels(path)
+        """Labels of a micrograph of the list.
+
+        Raises
+        ------
+        CryopickError
+            If they cannot be read.
+        """
+        return self._keeper.labels_of(path)
 
     def history(self, path: Path) -> History:
         """Labels of a micrograph and how they came to be."""
-        if path not in self._histories:
-            try:
-                self._histories[path] = History(self.opened().labels(path))
-            except CryopickError as error:
-                self._histories[path] = History(Labels(Picks.of([])))
-                self.say(error)
-        return self._histories[path]
+        return self._keeper.history(path)
 
     def edit(self, labels: Labels) -> None:
         """Change the labels of the current micrograph: seen at once, saved soon, and can be undone."""
         self._take_history(lambda history: history.changed(labels))
 
+    def put_labels(self, path: Path, labels: Labels) -> None:
+        """Change the labels of any micrograph of the list, as `edit` those of the current one."""
+        if path == self.current and self.field is not None:
+            self.edit(labels)
+            return
+        self._keeper.put(path, self.history(path).changed(labels))
+        self.row_changed.emit(path)
+
     def undo(self) -> None:
         """Go one change of the current labels back."""
+        self._settle()
         self._take_history(History.undone)
 
     def redo(self) -> None:
         """Take the last undoing back."""
+        self._settle()
         self._take_history(History.redone)
+
+    def save_now(self) -> None:
+        """Write what is not on the disk yet, beside the window."""
+        self._settle()
+        self._keeper.save_now()
+
+    def flush(self) -> None:
+        """Write everything and wait until it is on the disk."""
+        self._settle()
+        self._keeper.flush()
+
+    def _settle(self) -> None:
+        """Take what a person has just done by napari's own tools, before something else happens."""
+        if self.field is not None:
+            self.canvas.settle()
 
     def _take_history(self, change: Callable[[History], History]) -> None:
         if self.current is None or self.field is None:
@@ -367,51 +413,22 @@ class Session(QObject):
         self.canvas.show_labels(after.labels, self.diameter)
         if after is before:
             return
-        self._histories[self.current] = after
-        self._unsaved[self.current] = after.labels
-        self._save.start()
+        self._keeper.put(self.current, after)
         self.labels_changed.emit()
         self.row_changed.emit(self.current)
 
-    def save_now(self) -> None:
-        """Write the labels that are not on the disk yet, beside the window."""
-        self._save.stop()
-        unsaved, self._unsaved = self._unsaved, {}
-        if self.project is not None:
-            project = self.project
-            for path, labels in unsaved.items():
-                self._write(partial(project.save_labels, path, labels))
-
-    def flush(self) -> None:
-        """Write everything and wait until it is on the disk."""
-        self.save_now()
-        for done in self._writing:
-            with contextlib.suppress(Exception):  # it was said when it happened
-                done.result()
-        self._writing.clear()
-
-    def _write(self, write: Callable[[], None]) -> None:
-        self._writing = [future for future in self._writing if not future.done()]
-        future = self._writer.submit(write)
-        future.add_done_callback(self._on_written)
-        self._writing.append(future)
-
-    def _on_written(self, future: Future[None]) -> None:
-        error = future.exception()
-        if isinstance(error, Exception):
-            self.failed.emit(str(in_words(error)))  # from the writer's thread: a signal crosses over
-
     def _on_layer_removed(self, kind: Kind) -> None:
-        if self.field is None:
-            return
-        if kind in LABELS:
+        if kind in LABELS or kind is Kind.MICROGRAPH:
             # Nobody loses an hour's labels by a slip in the layer list.
-            QTimer.singleShot(0, self._restore_labels)
+            QTimer.singleShot(0, self._restore_layers)
 
-    def _restore_labels(self) -> None:
-        if self.field is not None and not self._is_closed:
-            self.canvas.show_labels(self.labels, self.diameter)
-            self.canvas.activate(Kind.POSITIVES)
+    def _restore_layers(self) -> None:
+        if self.field is None or self._is_closed:
+            return
+        if self.canvas.layer(Kind.MICROGRAPH) is None:
+            self.canvas.show_micrograph(self.field)
+        self.canvas.show_labels(self.labels, self.diameter)
+        self.canvas.activate(Kind.POSITIVES)
 
     # the rest
 
@@ -433,9 +450,11 @@ class Session(QObject):
         if self._is_closed:
             return
         self._is_closed = True
+        self._window.stop()
         self.closing.emit()
-        self.flush()
-        wait_for_jobs()
-        self._writer.shutdown()
+        self._settle()
+        self._keeper.close()
+        self._reader.close()
         self.canvas.close()
         _SESSIONS.pop(self.viewer, None)
+        wait_for_jobs(everything=not _SESSIONS)

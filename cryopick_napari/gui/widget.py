@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from napari.viewer import Viewer
-from qtpy.QtCore import QEvent, QObject, QSize
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QLabel, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from cryopick_napari.gui.panels.export import ExportPanel
@@ -48,7 +48,6 @@ class CryopickWidget(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.tabs, 1)
         layout.addWidget(self.where)
-        self._window: QWidget | None = None
         for signal in (self.session.current_changed, self.session.labels_changed, self.session.size_changed):
             signal.connect(self._show_where)
         self._show_where()
@@ -56,22 +55,6 @@ class CryopickWidget(QWidget):
     def sizeHint(self) -> QSize:  # noqa: N802, Qt's name
         """Ask for as much room as the panels need."""
         return QSize(WIDTH, 760)
-
-    def event(self, event: QEvent) -> bool:
-        """Watch the window the widget came into: its closing is the session's end."""
-        if event.type() in (QEvent.Type.Show, QEvent.Type.ParentChange) and self.window() is not self._window:
-            if self._window is not None:
-                self._window.removeEventFilter(self)
-            self._window = self.window()
-            self._window.installEventFilter(self)
-        return super().event(event)
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802, Qt's name
-        """End the session before napari takes its window apart."""
-        closes = event is not None and event.type() == QEvent.Type.Close
-        if closes and watched is self.session.viewer.window._qt_window:
-            self.session.close()
-        return super().eventFilter(watched, event)
 
     def show_panel(self, name: str) -> None:
         """Bring a panel to the front: ``Micrographs``, ``Label``, ``Train``, ``Review`` or ``Export``."""

@@ -36,8 +36,9 @@ class Job(QObject):
     returned = Signal(object)
     failed = Signal(object)
     finished = Signal()
+    _told = Signal(str, object)
 
-    running: ClassVar[set[Job]] = set()
+    running: ClassVar[set[Job]] = set()  # whoever started a job need not keep it
 
     def __init__(self, make: Callable[[], Work], name: str = "job") -> None:
         super().__init__()
@@ -45,8 +46,8 @@ class Job(QObject):
         self._enough = threading.Event()
         self._abandoned = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"cryopick {name}", daemon=True)
-        # Whoever started a job need not keep it.
-        self.finished.connect(self._forget)
+        # A method of an object of the window's thread runs there; with PySide6 other functions do not.
+        self._told.connect(self._tell)
 
     def start(self) -> Job:
         """Begin."""
@@ -72,26 +73,28 @@ class Job(QObject):
         """Whether a person had enough."""
         return self._enough.is_set()
 
-    def _forget(self) -> None:
-        Job.running.discard(self)
+    def _tell(self, what: str, value: object) -> None:
+        """Say on the window's thread what happened in the other."""
+        if what == "finished":
+            Job.running.discard(self)
+            self.finished.emit()
+        elif not self._abandoned.is_set():
+            getattr(self, what).emit(value)
 
     def _run(self) -> None:
         try:
-            result = self._drive()
-            if not self._abandoned.is_set():
-                self.returned.emit(result)
-        except Exception as error:
-            if not self._abandoned.is_set():
-                self.failed.emit(in_words(error))
-        finally:
-            self.finished.emit()
+            what, value = "returned", self._drive()
+        except (Exception, SystemExit) as error:
+            what, value = "failed", in_words(error)
+        self._told.emit(what, value)
+        self._told.emit("finished", None)
 
     def _drive(self) -> Any:
         work = self._make()
         answer = None
         try:
             while not self._abandoned.is_set():
-                self.yielded.emit(work.send(answer))
+                self._told.emit("yielded", work.send(answer))
                 answer = True if self._enough.is_set() else None
         except StopIteration as end:
             return end.value
@@ -104,13 +107,13 @@ def once(function: Callable[[], Any]) -> Callable[[], Work]:
     """Make a job of a function: it yields nothing and returns what the function does."""
 
     def work() -> Work:
+        yield from ()
         return function()
-        yield
 
     return work
 
 
-def in_words(error: Exception) -> CryopickError:
+def in_words(error: BaseException) -> CryopickError:
     """Say what went wrong so that a person knows what to do; details go to the log."""
     if isinstance(error, CryopickError):
         return error
@@ -123,22 +126,31 @@ def in_words(error: Exception) -> CryopickError:
     elif isinstance(error, FileNotFoundError) and error.filename:
         told = CryopickError(f"{error.filename} is gone: was it moved or deleted?")
     elif isinstance(error, OSError):
-        told = CryopickError(f"{error.filename or 'a file'}: {error.strerror or text}")
+        told = CryopickError(f"{error.filename or 'a file cannot be used'}: {error.strerror or text}")
     else:
         told = CryopickError(f"something unexpected happened ({type(error).__name__}: {text})")
     told.__cause__ = error
     return told
 
 
-def wait_for_jobs(seconds: float = 10.0) -> bool:
-    """Drop all jobs and wait until their threads have ended; whether they have."""
-    for job in tuple(Job.running):
+def wait_for_jobs(seconds: float = 10.0, everything: bool = True) -> bool:
+    """Wait until the threads of dropped jobs have ended; whether they have.
+
+    Parameters
+    ----------
+    seconds : float
+        The longest to wait.
+    everything : bool
+        Drop all jobs first.
+    """
+    for job in Job.running if everything else ():
         job.abandon()
     end = time.monotonic() + seconds
-    for job in tuple(Job.running):
+    dropped = [job for job in Job.running if job._abandoned.is_set()]
+    for job in dropped:
         job._thread.join(max(0.0, end - time.monotonic()))
         if not job._thread.is_alive():
             # Its own signal may come too late, and events must not be processed here: a window that is
             # closing would be closed twice.
             Job.running.discard(job)
-    return not Job.running
+    return Job.running.isdisjoint(dropped)

@@ -1,0 +1,43 @@
+"""Tell when a window of napari really goes: it may ask first, and be told to stay."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QCoreApplication, QEvent, QObject, Signal
+from qtpy.QtWidgets import QWidget
+
+
+class Closing(QObject):
+    """Watches a window.
+
+    Signals
+    -------
+    asked
+        Somebody wants to close it.
+    closed
+        It is gone, or the program ends.
+    """
+
+    asked = Signal()
+    closed = Signal()
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._was_asked = False
+        window.installEventFilter(self)
+        QCoreApplication.instance().aboutToQuit.connect(self.closed)
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self.parent().removeEventFilter(self)
+        self.setParent(None)
+        QCoreApplication.instance().aboutToQuit.disconnect(self.closed)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802, Qt's name
+        """Hear of the closing; a window that is closed is hidden at once, by the program."""
+        kind = event.type()
+        if kind == QEvent.Type.Close:
+            self._was_asked = True
+            self.asked.emit()
+        elif kind == QEvent.Type.Hide and self._was_asked and not event.spontaneous():
+            self.closed.emit()
+        return False
