@@ -12,6 +12,8 @@ from typing import Any
 
 from cryopick_napari.errors import CryopickError
 
+LARGEST_JSON = 64 << 20  # bytes; nothing of ours is nearly as large
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -59,15 +61,24 @@ def read_json(path: Path) -> dict[str, Any]:
         If it cannot be read, or is something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise CryopickError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+        # A pipe would wait for ever, and a device never end.
+        if not path.is_file() or path.stat().st_size > LARGEST_JSON:
+            raise CryopickError(f"{path} is missing, or no file of a project: remove it")
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise CryopickError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise CryopickError(f"{path} is damaged ({error}): remove it, or put a copy back") from error
     if not isinstance(content, dict):
         raise CryopickError(f"{path} is not a file of a project: remove it")
     return content
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object, all of it or nothing."""
+    """Write a JSON object, all of it or nothing; numpy's numbers are numbers too."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        temporary.write_text(json.dumps(content, indent=1, default=_number), encoding="utf-8")
+
+
+def _number(value: Any) -> float:
+    return float(value)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import read_json, write_json
@@ -13,6 +15,8 @@ from cryopick_napari.files import read_json, write_json
 if TYPE_CHECKING:
     from cryopick_napari.history import Row
     from cryopick_napari.picker import Picker
+
+LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,9 +51,10 @@ class Models:
     folder: Path
 
     def __iter__(self) -> Iterator[ModelRecord]:
-        """Go through the models, oldest first."""
-        records = map(self.record, (path.stem for path in self.folder.glob("*.safetensors")))
-        return iter(sorted(records, key=lambda record: record.created))
+        """Go through the models, oldest first; files with names that no model has are none."""
+        names = (path.stem for path in self.folder.glob("*.safetensors"))
+        records = [self.record(name) for name in names if is_name(name)]
+        return iter(sorted(records, key=lambda record: (record.created, record.name)))
 
     def file(self, name: str) -> Path:
         """Say where a model is.
@@ -59,7 +64,7 @@ class Models:
         CryopickError
             If the name could not be one of a file.
         """
-        if not name.strip() or name.startswith(".") or any(letter in name for letter in '/\\:*?"<>|\0'):
+        if not is_name(name):
             raise CryopickError(f"{name!r} cannot be a model's name: use letters, digits, spaces and dashes")
         return self.folder / f"{name}.safetensors"
 
@@ -67,7 +72,7 @@ class Models:
         """Write a model and how it was made, under the record's name."""
         path = self.file(record.name)
         picker.save(path)
-        write_json(path.with_suffix(".json"), asdict(record))
+        _write(path, record)
 
     def rename(self, old: str, new: str) -> None:
         """Give a model another name.
@@ -80,9 +85,10 @@ class Models:
         source, target = self.file(old), self.file(new)
         if target.exists():
             raise CryopickError(f"there is a model {new!r} already: choose another name")
-        write_json(target.with_suffix(".json"), asdict(replace(self.record(old), name=new)))
+        record = replace(self.record(old), name=new)
         try:
             source.rename(target)
+            _write(target, record)
             source.with_suffix(".json").unlink(missing_ok=True)
         except OSError as error:
             raise CryopickError(f"cannot rename {source}: {error.strerror or error}") from error
@@ -98,8 +104,37 @@ class Models:
         """Read how a model was made; little is known of one without its record."""
         path = self.file(name)
         try:
-            content = read_json(path.with_suffix(".json"))
-            known = {item.name: content[item.name] for item in fields(ModelRecord) if item.name in content}
-            return ModelRecord(**{**known, "name": name})
-        except (CryopickError, TypeError):
-            return ModelRecord(name, path.stat().st_mtime)
+            return _record_from(name, read_json(path.with_suffix(".json")))
+        except (CryopickError, TypeError, ValueError, OverflowError, AttributeError):
+            with suppress(OSError):  # it has just been removed
+                return ModelRecord(name, path.stat().st_mtime)
+            return ModelRecord(name)
+
+
+def is_name(name: str) -> bool:
+    """Whether a model can have this name; its file does."""
+    has_room = 0 < len(name) <= LONGEST_NAME and name == name.strip() and name.isprintable()
+    return has_room and not name.startswith(".") and not any(letter in name for letter in '/\\:*?"<>|')
+
+
+def _write(path: Path, record: ModelRecord) -> None:
+    write_json(path.with_suffix(".json"), {**vars(record), "validation": dict(record.validation)})
+
+
+def _record_from(name: str, content: Mapping[str, Any]) -> ModelRecord:
+    """Read a record that anybody may have written; raises anything if it is damaged."""
+    created = float(content.get("created", 0.0))
+    if not math.isfinite(created):
+        raise ValueError("not a time")
+    return ModelRecord(
+        name,
+        created,
+        int(content.get("labels", 0)),
+        int(content.get("micrographs", 0)),
+        _numbers(content.get("validation", {})),
+        tuple(map(_numbers, content.get("rows", ()))),
+    )
+
+
+def _numbers(content: Mapping[str, Any]) -> Row:
+    return {str(name): float(value) for name, value in content.items()}

@@ -16,60 +16,26 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from cryopick_napari.config import ParticleSize
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import read_json, replacing, write_json
-from cryopick_napari.labels import Labels, Polygon
+from cryopick_napari.labels import Labels, no_picks
 from cryopick_napari.models import Models
 from cryopick_napari.picks import Picks
+from cryopick_napari.project_files import Settings, content_of, labels_from, picks_from, settings_from
+
+__all__ = ["SETTINGS", "TRAINING", "Project", "Settings", "content_of", "key_of", "labels_from"]
 
 SETTINGS = "project.json"
 TRAINING = "training.safetensors"
 VERSION = 1
-LARGEST_POSITION = 1e6  # px; what is beyond cannot be of a micrograph
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a project is about.
-
-    Attributes
-    ----------
-    micrographs : tuple of str
-        Absolute paths, in the order they were opened.
-    spacing : float or None
-        Å/px, where the files do not say it.
-    diameter : float or None
-        Of the particle, as it was given: in Å or px.
-    in_angstrom : bool
-    model : str or None
-        The model in use.
-    threshold : float or None
-        Least score of a pick; None takes the model's own.
-    min_distance : float or None
-        Least distance of picks in diameters; None takes the model's own.
-    """
-
-    micrographs: tuple[str, ...] = ()
-    spacing: float | None = None
-    diameter: float | None = None
-    in_angstrom: bool = True
-    model: str | None = None
-    threshold: float | None = None
-    min_distance: float | None = None
-
-    @property
-    def size(self) -> ParticleSize | None:
-        """The particle's size, once it was given."""
-        return None if self.diameter is None else ParticleSize(self.diameter, self.in_angstrom)
+LONGEST_NAME = 50  # letters of a micrograph's name in those of its files, which have 255 bytes
 
 
 @dataclass(frozen=True)
@@ -87,10 +53,7 @@ class Project:
         CryopickError
             If the folder cannot be made, or holds a project of a newer version or a damaged one.
         """
-        project = cls(Path(os.path.abspath(folder)))  # noqa: PTH100, a link may be the user's choice
-        moved = project._content().get("moved_to")
-        if isinstance(moved, str) and (Path(moved) / SETTINGS).is_file():
-            return cls(Path(moved))
+        project = cls(Path(os.path.abspath(folder)))._followed()  # noqa: PTH100, a link may be the user's choice
         try:
             for part in ("labels", "picks", "models"):
                 (project.folder / part).mkdir(parents=True, exist_ok=True)
@@ -102,20 +65,13 @@ class Project:
 
     def settings(self) -> Settings:
         """Read what the project is about; that of a new one is empty."""
-        content = self._content()
-        known = {item.name: content[item.name] for item in fields(Settings) if item.name in content}
         try:
-            paths = tuple(str(path) for path in known.pop("micrographs", ()))
-            numbers = ("spacing", "diameter", "threshold", "min_distance")
-            known |= {name: float(known[name]) for name in numbers if known.get(name) is not None}
-            settings = Settings(paths, **known)
-            _ = settings.size
-        except (TypeError, ValueError, CryopickError) as error:
+            return settings_from(self._content())
+        except ValueError as error:
             raise CryopickError(
                 f"{self.folder / SETTINGS} is damaged ({error}): remove that file and open the micrographs "
                 "again; the labels are kept"
             ) from error
-        return settings
 
     def save_settings(self, settings: Settings) -> None:
         """Write what the project is about."""
@@ -130,15 +86,12 @@ class Project:
             If the file is damaged.
         """
         path = self._labels_file(micrograph)
-        return labels_from(read_json(path), path) if path.exists() else Labels(Picks.of([]))
+        return labels_from(read_json(path), path) if os.path.lexists(path) else Labels(no_picks())
 
     def save_labels(self, micrograph: Path, labels: Labels) -> None:
-        """Write the labels of a micrograph."""
-        content = {"micrograph": str(micrograph), "positives": labels.positives.yx.tolist()}
-        content |= {"negatives": labels.negatives.yx.tolist()}
-        content |= {"complete": [area.tolist() for area in labels.complete]}
-        content |= {"excluded": [area.tolist() for area in labels.excluded]}
-        write_json(self._labels_file(micrograph), content)
+        """Write the labels of a micrograph; a damaged file of before is kept as ``.damaged``."""
+        self._set_damaged_aside(micrograph)
+        write_json(self._labels_file(micrograph), content_of(micrograph, labels))
 
     def has_labels(self, micrograph: Path) -> bool:
         """Whether labels of a micrograph were ever saved."""
@@ -147,10 +100,9 @@ class Project:
     def picks(self, micrograph: Path) -> tuple[Picks, str] | None:
         """Read all picks of a micrograph and the name of the model that made them, if there are some."""
         try:
-            with np.load(self._picks_file(micrograph), allow_pickle=False) as content:
-                return Picks.of(content["yx"], content["score"]), str(content["model"])
-        except (OSError, ValueError, KeyError, EOFError):
-            return None  # they can be made again
+            return picks_from(self._picks_file(micrograph))
+        except Exception:
+            return None  # a damaged archive raises anything; they can be made again
 
     def save_picks(self, micrograph: Path, picks: Picks, model: str) -> None:
         """Write all picks of a micrograph, and the name of the model that made them."""
@@ -171,21 +123,57 @@ class Project:
             If that folder holds something already, or cannot be written.
         """
         target = Path(os.path.abspath(folder))  # noqa: PTH100
-        if target.exists() and any(target.iterdir()):
+        if target.is_relative_to(self.folder):
+            raise CryopickError(f"{target} is inside the project: choose a folder elsewhere")
+        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
             raise CryopickError(f"{target} is not empty: choose a new folder")
         try:
             shutil.copytree(self.folder, target, dirs_exist_ok=True)
         except (OSError, shutil.Error) as error:
-            raise CryopickError(f"cannot copy the project to {target}: {error}") from error
-        write_json(self.folder / SETTINGS, {"version": VERSION, "moved_to": str(target)})
+            shutil.rmtree(target, ignore_errors=True)
+            raise CryopickError(
+                f"cannot copy the project to {target} ({error}): choose another folder"
+            ) from error
+        with suppress(CryopickError):  # an old place that cannot be written does not point to the new one
+            content = {**self._content(), "version": VERSION, "moved_to": str(target)}
+            write_json(self.folder / SETTINGS, content)
         return Project(target)
+
+    def _followed(self) -> Project:
+        """Go where the project was moved to, and from there on."""
+        project, seen = self, {self.folder}
+        while isinstance(moved := project._content().get("moved_to"), str):
+            there = Project(Path(moved))
+            if there.folder in seen or not (there.folder / SETTINGS).is_file():
+                break
+            seen.add(there.folder)
+            project = there
+        return project
+
+    def _set_damaged_aside(self, micrograph: Path) -> None:
+        path = self._labels_file(micrograph)
+        try:
+            if os.path.lexists(path):
+                labels_from(read_json(path), path)
+        except CryopickError:
+            number, kept = 1, path.with_name(f"{path.name}.damaged")
+            while kept.exists():
+                number += 1
+                kept = path.with_name(f"{path.name}.damaged{number}")
+            try:
+                path.rename(kept)
+            except OSError as error:
+                raise CryopickError(f"cannot write {path}: {error.strerror or error}") from error
 
     def _content(self) -> dict[str, Any]:
         path = self.folder / SETTINGS
         if not path.exists():
             return {}
         content = read_json(path)
-        if content.get("version") != VERSION:
+        version = content.get("version")
+        if not isinstance(version, int):
+            raise CryopickError(f"{path} is not a project's: choose another folder, or remove that file")
+        if version != VERSION:
             raise CryopickError(f"{path} is of another version of cryopick-napari: upgrade it")
         return content
 
@@ -199,33 +187,5 @@ class Project:
 def key_of(micrograph: Path) -> str:
     """Name a micrograph's files: readable, and different for equal names in different folders."""
     path = os.path.abspath(micrograph)  # noqa: PTH100
-    return f"{Path(path).stem[:80]}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
-
-
-def labels_from(content: Mapping[str, Any], source: Path) -> Labels:
-    """Make labels of what a file holds.
-
-    Raises
-    ------
-    CryopickError
-        If it holds something else; names ``source``.
-    """
-    try:
-        positives, negatives = (_positions(content.get(name, ())) for name in ("positives", "negatives"))
-        complete, excluded = (
-            tuple(map(_positions, content.get(name, ()))) for name in ("complete", "excluded")
-        )
-    except (TypeError, ValueError) as error:
-        raise CryopickError(f"{source} is damaged ({error}): remove it and label again") from error
-    return Labels(Picks.of(positives), Picks.of(negatives), complete, excluded)
-
-
-def _positions(rows: ArrayLike) -> Polygon:
-    positions = np.asarray(rows, np.float32)
-    if positions.size == 0:
-        return positions.reshape(0, 2)
-    if positions.ndim != 2 or positions.shape[1] != 2:
-        raise ValueError(f"positions of the shape {positions.shape}")
-    if not (np.abs(positions) < LARGEST_POSITION).all():  # also where one is not a number
-        raise ValueError("positions that cannot be")
-    return positions
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+    return f"{Path(path).stem[:LONGEST_NAME]}-{digest}"

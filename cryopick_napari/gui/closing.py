@@ -33,11 +33,11 @@ class Closing(QObject):
         QCoreApplication.instance().aboutToQuit.disconnect(self.closed)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802, Qt's name
-        """Hear of the closing; a window that is closed is hidden at once, by the program."""
+        """Hear of the closing. The program asks nobody; after a person said yes, the window is hidden."""
         kind = event.type()
         if kind == QEvent.Type.Close:
             self._was_asked = True
             self.asked.emit()
-        elif kind == QEvent.Type.Hide and self._was_asked and not event.spontaneous():
+        if self._was_asked and kind in (QEvent.Type.Close, QEvent.Type.Hide) and not event.spontaneous():
             self.closed.emit()
         return False

@@ -1,0 +1,151 @@
+"""What the files of a project hold, read as if a stranger had written them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cryopick_napari.config import ParticleSize
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.labels import Labels, Polygon
+from cryopick_napari.picks import Picks
+
+ABOVE_0 = 1e-6  # Å or px
+LARGEST_POSITION = 1e6  # px; what is beyond cannot be of a micrograph
+LARGEST_PICKS = 64 << 20  # bytes of memory; 5 million picks
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a project is about.
+
+    Attributes
+    ----------
+    micrographs : tuple of str
+        Absolute paths, in the order they were opened.
+    spacing : float or None
+        Å/px, where the files do not say it.
+    diameter : float or None
+        Of the particle, as it was given: in Å or px.
+    in_angstrom : bool
+    model : str or None
+        The model in use.
+    threshold : float or None
+        Least score of a pick; None takes the model's own.
+    min_distance : float or None
+        Least distance of picks in diameters; None takes the model's own.
+    """
+
+    micrographs: tuple[str, ...] = ()
+    spacing: float | None = None
+    diameter: float | None = None
+    in_angstrom: bool = True
+    model: str | None = None
+    threshold: float | None = None
+    min_distance: float | None = None
+
+    @property
+    def size(self) -> ParticleSize | None:
+        """The particle's size, once it was given."""
+        return None if self.diameter is None else ParticleSize(self.diameter, self.in_angstrom)
+
+
+def settings_from(content: Mapping[str, Any]) -> Settings:
+    """Make settings of what a file holds.
+
+    Raises
+    ------
+    ValueError
+        If it holds something else.
+    """
+    paths = content.get("micrographs", [])
+    if not isinstance(paths, list) or not all(isinstance(path, str) and path for path in paths):
+        raise ValueError("micrographs must be a list of paths")
+    model, in_angstrom = content.get("model"), content.get("in_angstrom", True)
+    if not isinstance(model, str | None) or not isinstance(in_angstrom, bool):
+        raise ValueError("model must be a name, in_angstrom true or false")
+    spacing, diameter, threshold, min_distance = (
+        _number(name, content.get(name), lowest)
+        for name, lowest in (
+            ("spacing", ABOVE_0),
+            ("diameter", ABOVE_0),
+            ("threshold", 0.0),
+            ("min_distance", 0.0),
+        )
+    )
+    each_once = tuple(dict.fromkeys(paths))
+    return Settings(each_once, spacing, diameter, in_angstrom, model, threshold, min_distance)
+
+
+def content_of(micrograph: Path, labels: Labels) -> dict[str, Any]:
+    """Say the labels of a micrograph as JSON can; `labels_from` reads them."""
+    return {
+        "micrograph": str(micrograph),
+        "positives": labels.positives.yx.tolist(),
+        "negatives": labels.negatives.yx.tolist(),
+        "complete": [area.tolist() for area in labels.complete],
+        "excluded": [area.tolist() for area in labels.excluded],
+    }
+
+
+def labels_from(content: Mapping[str, Any], source: Path) -> Labels:
+    """Make labels of what a file holds.
+
+    Raises
+    ------
+    CryopickError
+        If it holds something else; names ``source``.
+    """
+    try:
+        if "positives" not in content:
+            raise ValueError("it is another program's")
+        positives, negatives = (_positions(content.get(name, ())) for name in ("positives", "negatives"))
+        complete, excluded = (
+            tuple(map(_positions, content.get(name, ()))) for name in ("complete", "excluded")
+        )
+    except (TypeError, ValueError, OverflowError) as error:
+        raise CryopickError(
+            f"the labels in {source} are damaged ({error}): put a copy of that file back, or label again"
+        ) from error
+    complete, excluded = (tuple(area for area in areas if len(area) > 2) for areas in (complete, excluded))
+    return Labels(Picks.of(positives), Picks.of(negatives), complete, excluded)
+
+
+def _number(name: str, value: Any, lowest: float) -> float | None:
+    if value is None:
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and lowest <= value < LARGEST_POSITION):
+        raise ValueError(f"{name} is {value!r}")
+    return float(value)
+
+
+def picks_from(path: Path) -> tuple[Picks, str]:
+    """Read picks and the name of their model, and raise anything if they are damaged."""
+    with ZipFile(path) as archive:
+        if sum(part.file_size for part in archive.infolist()) > LARGEST_PICKS:
+            raise ValueError("too large")
+    with np.load(path, allow_pickle=False) as content:
+        yx, score, model = content["yx"], content["score"], content["model"]
+    if yx.dtype.kind != "f" or score.dtype.kind != "f" or not np.isfinite(score).all():
+        raise ValueError("no numbers")
+    if model.shape != () or model.dtype.kind != "U":
+        raise ValueError("no name")
+    return Picks.of(_positions(yx), score), str(model)
+
+
+def _positions(rows: ArrayLike) -> Polygon:
+    positions = np.asarray(rows, np.float64)
+    if positions.size == 0:
+        return np.zeros((0, 2), np.float32)
+    if positions.ndim != 2 or positions.shape[1] != 2:
+        raise ValueError(f"positions of the shape {positions.shape}")
+    if not (np.abs(positions) < LARGEST_POSITION).all():  # also where one is not a number
+        raise ValueError("positions that cannot be")
+    return positions.astype(np.float32)
