@@ -90,6 +90,7 @@ class Session(QObject):
         self.current: Path | None = None
         self.field: Field | None = None
         self.display: DisplayFilter | None = None  # None: what suits the particle
+        self._suited: DisplayFilter | None = None  # to the micrograph before
         self.problems: dict[Path, CryopickError] = {}  # of micrographs that could not be read
         self._keeper = Keeper()
         self._keeper.failed.connect(self.say)
@@ -164,7 +165,7 @@ class Session(QObject):
             )
         self._keeper.take(None)
         self.project, self.settings, self.micrographs = None, Settings(), []
-        self.current, self.field, self.display = None, None, None
+        self.current, self.field, self.display, self._suited = None, None, None, None
         self.problems.clear()
         self.canvas.clear()
         for signal in (self.project_changed, self.micrographs_changed, self.current_changed):
@@ -258,8 +259,10 @@ class Session(QObject):
         self._ask_again()
 
     def filter(self) -> DisplayFilter:
-        """Give the filter in use."""
-        return self.display or default_filter(self.known_diameter, self.spacing)
+        """Give the filter in use; until a micrograph is read, the one that suited the one before."""
+        if self.field is not None or self._suited is None:
+            self._suited = default_filter(self.known_diameter, self.spacing)
+        return self.display or self._suited
 
     def _ask(self) -> None:
         if self.current is None:
