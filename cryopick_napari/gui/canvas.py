@@ -94,7 +94,8 @@ class Canvas(QObject):
         if layer is not None:
             layers.set_picks(layer, picks, diameter)
         elif len(picks):
-            self._stack.add(Kind.PICKS, layers.picks_layer(picks, diameter)).editable = False
+            layer = self.looks.given(Kind.PICKS, layers.picks_layer(picks, diameter))
+            self._stack.add(Kind.PICKS, layer).editable = False
 
     def show_above(self, threshold: float) -> None:
         """Hide the picks that score less."""
@@ -134,7 +135,8 @@ class Canvas(QObject):
         translate = [side * (block - 1) / 2 for side in ratio]
         layer = self._stack.get(kind)
         if layer is None:
-            self._stack.add(kind, layers.map_layer(kind, plane, scale=scale, translate=translate))
+            layer = layers.map_layer(kind, plane, scale=scale, translate=translate)
+            self._stack.add(kind, self.looks.given(kind, layer))
         else:
             layer.data, layer.scale, layer.translate = plane, scale, translate
 
@@ -225,7 +227,8 @@ class Canvas(QObject):
         if yx is None:
             self.drop(kind)
             return
-        self._points(kind, np.array([yx], np.float32), size)
+        with self._stack.ours():  # it is no label
+            self._points(kind, np.array([yx], np.float32), size)
 
     def _points(self, kind: Kind, yx: Array, size: float, always: bool = False) -> None:
         """Show points, in a new layer if there is none and something to show."""

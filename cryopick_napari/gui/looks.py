@@ -48,11 +48,10 @@ class Looks(QObject):
             layer.visible, layer.opacity = look.visible, look.opacity
         self.changed.emit(kind)
 
-    def give(self, kind: Kind, layer: Layer) -> None:
+    def given(self, kind: Kind, layer: Layer) -> Layer:
         """Give a new layer the look of its kind, and follow what a person does to it."""
-        if kind not in self._looks:
-            return
         look = self._looks[kind]
         layer.visible, layer.opacity = look.visible, look.opacity
         layer.events.visible.connect(lambda event: self.change(kind, None, visible=layer.visible))
         layer.events.opacity.connect(lambda event: self.change(kind, None, opacity=layer.opacity))
+        return layer
