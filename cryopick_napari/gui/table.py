@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,8 @@ LEFT, RIGHT = (
 )
 
 FULLY = "✓"
+NEARLY_ALL = 0.9
+LAST_PART = re.compile(r"(?:(?<=.)[._-][^._-]*)?$")
 
 
 @dataclass(frozen=True)
@@ -186,15 +188,20 @@ class MicrographTable(QAbstractTableModel):
 
 
 def shared_ending(names: Sequence[str]) -> str:
-    """Find the end that all names have: what begins with a dot, a dash or an underscore, and says nothing.
+    """Find the end that nearly all names have, in parts that begin with a dot, a dash or an underscore.
 
-    Of a single name it is what begins with its last dot.
+    It says nothing and takes the room of what does. Of a single name it is what begins with its last dot.
     """
     if len(names) == 1:
         return Path(names[0]).suffix
-    ending = os.path.commonprefix([name[::-1] for name in names])[::-1]  # noqa: RUF071, letters are meant
-    start = re.search("[._-]", ending)
-    return "" if start is None else ending[start.start() :]
+    ending, holders = "", list(names)
+    while True:
+        parts = Counter(LAST_PART.findall(name.removesuffix(ending))[0] for name in holders)
+        part, count = parts.most_common(1)[0] if parts else ("", 0)
+        if not part or count < NEARLY_ALL * len(names):
+            return ending
+        ending = part + ending
+        holders = [name for name in holders if name.endswith(ending)]
 
 
 def _name_key(path: Path) -> str:

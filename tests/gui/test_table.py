@@ -47,6 +47,8 @@ def test_names_without_what_all_share(table) -> None:
         (["a_1_aligned.mrc", "a_2_aligned.mrc"], "_aligned.mrc"),
         (["a.mrc", "b.tif"], ""),
         (["one.v2.mrc"], ".mrc"),
+        (["bad.mrc", *(f"a_{n}_aligned.mrc" for n in range(10))], "_aligned.mrc"),
+        (["a.mrc", "a.mrc"], ".mrc"),
         (["11.mrc", "21.mrc"], ".mrc"),
         ([], ""),
     ],
