@@ -100,8 +100,8 @@ class Canvas(QObject):
     def show_above(self, threshold: float) -> None:
         """Hide the picks that score less."""
         layer = self._stack.get(Kind.PICKS)
-        if layer is not None and len(layer.data):
-            layer.shown = layer.features["score"].to_numpy() >= threshold
+        if layer is not None:
+            layers.colour_picks(layer, threshold)
 
     def show_selected(self, yx: tuple[float, float] | None, diameter: float) -> None:
         """Frame a pick at a position, or none."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from napari.layers import Image, Points, Shapes
+from napari.utils.colormaps import ensure_colormap
 from numpy.typing import NDArray
 
 from cryopick_napari.labels import Polygon
@@ -42,6 +43,7 @@ COLOURS = {
     Kind.CIRCLE: "#ffe14d",
 }
 SYMBOLS = {Kind.NEGATIVES: "cross", Kind.SELECTED: "square"}  # the others are discs
+SCORES = ensure_colormap("plasma")
 OPEN = {"face_color": "transparent", "border_width": 0.08}
 MAPS = {
     Kind.PROBABILITY: {"colormap": "inferno", "blending": "additive"},
@@ -64,13 +66,11 @@ def picks_layer(picks: Picks, size: float) -> Points:
     layer = Points(
         picks.yx.copy(),
         features={"score": picks.score},
-        border_color="score",
-        border_colormap="plasma",
         size=size,
         name=Kind.PICKS.value,
         **OPEN,
     )
-    layer.border_contrast_limits = (0.0, 1.0)
+    colour_picks(layer)
     return layer
 
 
@@ -78,9 +78,20 @@ def set_picks(layer: Points, picks: Picks, size: float) -> None:
     """Replace the picks of a layer."""
     set_points(layer, picks.yx, size)
     layer.features = {"score": picks.score}
-    layer.border_color = "score"
-    layer.border_contrast_limits = (0.0, 1.0)
-    layer.refresh_colors()
+    colour_picks(layer)
+
+
+def colour_picks(layer: Points, threshold: float = 0.0) -> None:
+    """Colour picks by score; those that score less are clear.
+
+    In two dimensions napari 0.9 draws points that are not ``shown`` all the same.
+    """
+    if not len(layer.data):
+        return
+    score = layer.features["score"].to_numpy()
+    colours = SCORES.map(score)
+    colours[score < threshold, 3] = 0
+    layer.border_color = colours
 
 
 def map_layer(kind: Kind, plane: Array, **place: Any) -> Image:
