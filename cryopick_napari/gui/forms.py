@@ -123,7 +123,7 @@ def form_of(kind: type, names: Sequence[str], values: Mapping[str, Any]) -> Form
     rows = {name: Row(fields[name], hints[name], _widget(fields[name], hints[name])) for name in names}
     container = Container(widgets=[row.widget for row in rows.values()])
     container.native.installEventFilter(_LabelColumn(container.native))
-    guard = _WheelGuard(container.native)
+    guard = WheelGuard(container.native)
     for row in rows.values():
         row.widget.native.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         row.widget.native.installEventFilter(guard)
@@ -173,10 +173,11 @@ class _LabelColumn(QObject):
         return False
 
 
-class _WheelGuard(QObject):
+class WheelGuard(QObject):
     """Leaves the wheel to the panel, which scrolls, unless the row was clicked first."""
 
     def eventFilter(self, watched: QWidget, event: QEvent) -> bool:  # noqa: N802
+        """Stop the wheel on its way to a row that was not clicked."""
         if event.type() == QEvent.Type.Wheel and not watched.hasFocus():
             event.ignore()
             return True

@@ -90,6 +90,11 @@ class Gallery(QWidget):
                 self._chosen.setCurrentIndex(index, CHOOSES)
                 self._view.scrollTo(index)
 
+    def set_marks(self, accepted: NDArray[np.bool_], rejected: NDArray[np.bool_]) -> None:
+        """Show which picks (n,) were accepted and which rejected, wherever that was done."""
+        self._picks.set_marks(np.select([rejected, accepted], [Mark.REJECTED, Mark.ACCEPTED], Mark.NONE))
+        self._show_average()
+
     def selection(self) -> list[int]:
         """List the selected picks, in the order they are shown in."""
         rows = sorted(index.row() for index in self._chosen.selectedIndexes())

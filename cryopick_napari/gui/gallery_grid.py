@@ -90,6 +90,11 @@ class PickList(QAbstractListModel):
         self.marks[picks] = mark
         self.dataChanged.emit(self.index(0), self.index(len(self.order) - 1))
 
+    def set_marks(self, marks: NDArray[Any]) -> None:
+        """Note what was said of all picks (n,), as values of ``Mark``."""
+        self.marks = marks.astype(np.uint8)
+        self.dataChanged.emit(self.index(0), self.index(len(self.order) - 1))
+
     def ranges(self, picks: list[int]) -> QItemSelection:
         """Find where picks stand now, as few ranges as they make; those not shown are left out."""
         rows = np.flatnonzero(np.isin(self.order, picks))

@@ -1,0 +1,79 @@
+"""The numbers that choose picks: the least score and the least distance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QPushButton, QWidget
+
+from cryopick_napari.gui.forms import WheelGuard
+
+if TYPE_CHECKING:
+    from cryopick_napari.gui.session import Session
+
+
+class NumberForm(QWidget):
+    """Least score and least distance of picks, each with a way back to the model's own."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session, review = session, session.review
+        self.threshold = _spin_box(0.0, 1.0, 0.01)
+        self.threshold.setToolTip(
+            "Picks that score less are left out. Lower finds more, also more wrong ones."
+        )
+        self.threshold.valueChanged.connect(review.set_threshold)
+        self.own_threshold = _own("threshold")
+        self.own_threshold.clicked.connect(lambda: review.set_threshold(None))
+        self.min_distance = _spin_box(0.1, 5.0, 0.05)
+        self.min_distance.setSuffix(" diameters")
+        self.min_distance.setToolTip("Of two picks nearer to each other than this, the better one stays.")
+        self.min_distance.valueChanged.connect(self._set_distance)
+        self.own_distance = _own("distance")
+        self.own_distance.clicked.connect(lambda: self._set_distance(None))
+        guard = WheelGuard(self)
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setColumnStretch(1, 1)
+        rows = (
+            ("Least score", self.threshold, self.own_threshold),
+            ("Least distance", self.min_distance, self.own_distance),
+        )
+        for row, (text, box, own) in enumerate(rows):
+            box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            box.installEventFilter(guard)
+            for column, widget in enumerate((QLabel(text), box, own)):
+                grid.addWidget(widget, row, column)
+        review.threshold_changed.connect(self.refresh)
+        for signal in (session.project_changed, session.model_changed):
+            signal.connect(self.refresh)
+        self.refresh()
+
+    def _set_distance(self, diameters: float | None) -> None:
+        self.session.review.set_min_distance(diameters)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the numbers as they are."""
+        review = self.session.review
+        values = ((self.threshold, review.threshold), (self.min_distance, review.min_distance))
+        for box, value in values:
+            with QSignalBlocker(box):
+                box.setValue(value)
+        self.own_threshold.setEnabled(review.settings.own("threshold") is not None)
+        self.own_distance.setEnabled(review.settings.own("min_distance") is not None)
+
+
+def _spin_box(low: float, high: float, step: float) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setRange(low, high)
+    box.setSingleStep(step)
+    box.setKeyboardTracking(False)
+    return box
+
+
+def _own(what: str) -> QPushButton:
+    button = QPushButton("Model's own")
+    button.setToolTip(f"Goes back to the {what} that was chosen when the model was trained.")
+    return button
