@@ -96,8 +96,8 @@ def read_size(path: str | Path, spacing: float | None = None) -> tuple[tuple[int
     return header.shape, agreed
 
 
-def check_spacing(path: Path, spacing: float) -> None:
-    """Refuse a pixel size (Å/px) that cannot be that of a file.
+def check_spacing(path: Path | None, spacing: float) -> None:
+    """Refuse a pixel size (Å/px) that cannot be that of a file, or of any.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def check_spacing(path: Path, spacing: float) -> None:
     """
     if not (math.isfinite(spacing) and spacing > 0):
         raise CryopickError(f"the pixel size must be a number of Å above 0, not {spacing:g}")
-    _, known = read_size(path)
+    known = None if path is None else read_size(path)[1]
     if known is not None and contradict(known, spacing):
         raise CryopickError(f"{path} says itself that its pixels are {known:.5g} Å, not {spacing:.5g}")
 

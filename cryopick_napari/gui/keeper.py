@@ -126,11 +126,13 @@ class Keeper(QObject):
         """See how the writing went; what failed is unsaved again, unless something newer is."""
         ended = [item for item in self._writing if item[2].done()]
         self._writing = [item for item in self._writing if item not in ended]
-        for key, write, future in ended:
+        newer = {key for key, _, _ in self._writing}
+        for key, write, future in reversed(ended):
             error = future.exception()
-            if isinstance(error, Exception):
+            if isinstance(error, Exception) and key not in newer:
                 self._unsaved.setdefault(key, write)
                 self._tell(error)
+            newer.add(key)
         if self.is_saved:
             self._was_told = False
 

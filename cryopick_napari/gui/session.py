@@ -342,7 +342,7 @@ class Session(QObject):
         CryopickError
             If the file of the current micrograph says another, or it is not above 0.
         """
-        if spacing is not None and self.current is not None:
+        if spacing is not None:
             check_spacing(self.current, spacing)
         self._settle()
         self.change(spacing=spacing)
