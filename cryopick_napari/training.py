@@ -46,7 +46,8 @@ class Progress:
     validation : Validation or None
         After each epoch, if labels are held out.
     picker : Picker or None
-        After each epoch: a copy in evaluation mode that training does not touch.
+        After each epoch, and in the middle of the first: a copy in evaluation mode that training does
+        not touch.
     checkpoint : Checkpoint or None
         After each whole epoch: what `train` needs to go on from here.
     message : str
@@ -150,7 +151,10 @@ def fit(
             plan = replace(
                 plan, step=step + 1, epoch=epoch, loss=losses[-1], learning_rate=rate, validation=None
             )
-            stop = bool((yield replace(plan, message=optimiser.news())))
+            # On a slow computer the end of the first epoch is far away: a window shows this meanwhile.
+            is_early = step + 1 == epoch_steps // 2
+            early = replace(picker, network=copy.deepcopy(network).eval()) if is_early else None
+            stop = bool((yield replace(plan, message=optimiser.news(), picker=early)))
             if stop:
                 break
         snapshot = copy.deepcopy(network).eval()

@@ -91,7 +91,7 @@ def test_progress_tells_what_a_bar_and_a_curve_need():
     assert [step.phase for step in steps] == ["preparing", *["training"] * 9, "calibrating"]
     assert [step.step for step in steps[1:-1]] == [1, 2, 2, 3, 4, 4, 5, 6, 6]
     assert all(step.steps == 6 and step.epochs == 3 for step in steps[1:])
-    ends = [step for step in steps if step.picker]
+    ends = [step for step in steps if step.picker and step.epoch]
     assert [step.epoch for step in ends] == [1, 2, 3]
     for end in ends:
         assert end.validation
@@ -136,7 +136,7 @@ def test_enough_gives_back_the_best_so_far(at):
     seen = [next(job) for _ in range(at + 1)]
     seen.append(job.send(True))
     rest, picker = run(job)
-    ends = [step for step in [*seen, *rest] if step.picker]
+    ends = [step for step in [*seen, *rest] if step.picker and step.epoch]
     assert ends[-1].epoch == -(-at // 3)
     best = max(ends, key=lambda step: step.validation.quality)
     assert torch.equal(weights(picker), weights(best.picker))
@@ -147,7 +147,7 @@ def test_the_best_is_returned_and_not_the_last():
     for seed in range(4):
         wild = replace(SHORT, initial_epochs=5, learning_rate=1.0, seed=seed)
         steps, picker = run(train(Picker.new(PICKER), [whole_field()], wild))
-        ends = [step for step in steps if step.picker]
+        ends = [step for step in steps if step.picker and step.epoch]
         best = max(reversed(ends), key=lambda step: step.validation.quality)  # of equals the later
         assert torch.equal(weights(picker), weights(best.picker))
         last_was_best.append(best is ends[-1])
@@ -177,7 +177,7 @@ def test_a_checkpoint_of_another_training_is_refused():
 def test_no_progress_stops_early():
     stuck = replace(SHORT, initial_epochs=20, patience=2, learning_rate=1e-12, weight_decay=0.0)
     steps, _ = run(train(Picker.new(PICKER), [whole_field()], stuck))
-    qualities = [step.validation.quality for step in steps if step.picker]
+    qualities = [step.validation.quality for step in steps if step.picker and step.epoch]
     best = int(len(qualities) - 1 - np.argmax(qualities[::-1]))
     assert len(qualities) < 20
     assert len(qualities) == best + 3

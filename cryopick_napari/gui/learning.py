@@ -180,9 +180,9 @@ class Learning(ModelsInUse):
             self._activity.show(progress.phase.capitalize(), progress.step, progress.steps)
 
     def _take_snapshot(self, progress: Progress) -> None:
-        quality = 0.0 if progress.validation is None else progress.validation.quality
-        if self._best is None or quality >= self._best_quality:
-            self._best, self._best_quality = progress.picker, quality
+        found = progress.validation
+        if found is not None and (self._best is None or found.quality >= self._best_quality):
+            self._best, self._best_quality = progress.picker, found.quality
         self._put_in_use(progress.picker, None)
 
     def _on_taught(self, job: Job, model: Model | None) -> None:

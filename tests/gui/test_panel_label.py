@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from cryopick_napari.gui.hands import click
 from qtpy.QtCore import Qt
 
 from cryopick_napari.config import ParticleSize
+from cryopick_napari.gui.hands import click
 from cryopick_napari.gui.panels.label import LabelPanel
 from cryopick_napari.gui.panels.size import SizeForm
 from cryopick_napari.gui.tools import Tool

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cryopick_napari.gui.hands import canvas_of, click, drag, on_screen
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from cryopick_napari.gui.canvas import Kind
+from cryopick_napari.gui.hands import canvas_of, click, drag, on_screen
 from cryopick_napari.gui.tools import KEYS, Tool
 
 PLACES = [(100.0, 120.0), (300.0, 420.0), (520.0, 80.0)]
