@@ -103,6 +103,13 @@ def test_progress_tells_what_a_bar_and_a_curve_need():
     assert picker.training["seed"] == SHORT.seed
 
 
+def test_a_first_look_comes_in_the_middle_of_the_first_epoch():
+    steps, _ = run(train(Picker.new(PICKER), [whole_field()], replace(SHORT, epoch_crops=32)))
+    (look,) = (step for step in steps if step.picker and not step.validation)
+    assert (look.epoch, look.step) == (0, steps[-1].steps // look.epochs // 2)
+    assert not look.picker.network.training
+
+
 def test_the_seed_decides_everything():
     pickers = []
     for seed in (1, 1, 2):
