@@ -1,0 +1,197 @@
+"""What a window knows: its project, the micrograph that is looked at, sizes and labels. It draws nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+from cryopick_napari.display import DisplayFilter, default_filter
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.gui.keeper import Keeper
+from cryopick_napari.gui.reader import Field, Wish
+from cryopick_napari.gui.worker import in_words
+from cryopick_napari.labelling import History
+from cryopick_napari.labels import Labels, no_picks
+from cryopick_napari.project import Project, Settings
+
+UNKNOWN_DIAMETER = 50.0  # px, of circles drawn before the size is known
+
+
+class State(QObject):
+    """The state of a window, and the signals by which all its parts hear of changes.
+
+    Signals
+    -------
+    project_changed
+        Another project is open, or this one has another name.
+    micrographs_changed
+        The list of micrographs is another.
+    row_changed : Path
+        Numbers of one micrograph (labels, picks) are others.
+    current_changed
+        Another micrograph is the current one; it may still have to be read.
+    field_shown
+        The current micrograph is on the canvas, with its labels; ``field`` is it.
+    size_changed
+        The particle's size or the pixel size is another.
+    labels_changed
+        Labels of the current micrograph are others.
+    model_changed
+        Another model is in use, or none.
+    failed : str
+        Something a person should read. It is shown as a notification too.
+    closing
+        The window goes.
+    """
+
+    project_changed = Signal()
+    micrographs_changed = Signal()
+    row_changed = Signal(object)
+    current_changed = Signal()
+    field_shown = Signal()
+    size_changed = Signal()
+    labels_changed = Signal()
+    model_changed = Signal()
+    failed = Signal(str)
+    closing = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project: Project | None = None
+        self.settings = Settings()
+        self.micrographs: list[Path] = []
+        self.current: Path | None = None
+        self.field: Field | None = None
+        self.problems: dict[Path, CryopickError] = {}  # of micrographs that could not be read
+        self.display: DisplayFilter | None = None  # None: what suits the particle
+        self._suited: DisplayFilter | None = None  # to the micrograph before
+        self._keeper = Keeper()
+        self._keeper.failed.connect(self.say)
+
+    def opened(self) -> Project:
+        """Give the project.
+
+        Raises
+        ------
+        CryopickError
+            If none is open.
+        """
+        if self.project is None:
+            raise CryopickError("open a micrograph first")
+        return self.project
+
+    def change(self, **values: Any) -> None:
+        """Change settings of the project, on the disk too."""
+        settings = replace(self.settings, **values)
+        if settings == self.settings:
+            return
+        self.settings = settings
+        if self.project is not None:
+            self._keeper.put_settings(settings)
+
+    def _take_project(self, project: Project) -> None:
+        settings = project.settings()
+        self.project = project
+        self._keeper.take(project)
+        # What a person said before there was a project holds for a new one.
+        self.settings = settings if settings != Settings() else self.settings
+        self.micrographs = [Path(path) for path in self.settings.micrographs]
+        for signal in (self.project_changed, self.micrographs_changed, self.size_changed, self.model_changed):
+            signal.emit()
+
+    def save_project_as(self, folder: str | Path) -> None:
+        """Give the project a place and a name of its own."""
+        self.flush()
+        self.project = self.opened().moved(folder)
+        self._keeper.move(self.project)
+        self.project_changed.emit()
+
+    def _put_project_away(self) -> None:
+        self.flush()
+        if self.project is not None and not self._keeper.is_saved:
+            raise CryopickError(
+                f"labels cannot be written to {self.project.folder}: save the project in another folder first"
+            )
+        self._keeper.take(None)
+        self.project, self.settings, self.micrographs = None, Settings(), []
+        self.current, self.field, self.display, self._suited = None, None, None, None
+        self.problems.clear()
+
+    @property
+    def spacing(self) -> float | None:
+        """Pixel size of the current micrograph in Å/px, or None if nobody knows it."""
+        return self.settings.spacing if self.field is None else self.field.micrograph.spacing
+
+    @property
+    def known_diameter(self) -> float | None:
+        """The particle's diameter in px of the current micrograph, or None while it is unknown."""
+        size = self.settings.size
+        if size is None or (size.in_angstrom and self.spacing is None):
+            return None
+        return size.in_pixels(self.spacing)
+
+    @property
+    def diameter(self) -> float:
+        """The diameter in px to draw circles with."""
+        return self.known_diameter or UNKNOWN_DIAMETER
+
+    def filter(self) -> DisplayFilter:
+        """Give the filter in use; until a micrograph is read, the one that suited the one before."""
+        if self.field is not None or self._suited is None:
+            self._suited = default_filter(self.known_diameter, self.spacing)
+        return self.display or self._suited
+
+    def _wishes(self, current: Path) -> list[Wish]:
+        """What is to be read: a micrograph, and then its neighbours."""
+        place = self.micrographs.index(current)
+        near = [*self.micrographs[place + 1 : place + 2], *self.micrographs[max(0, place - 1) : place]]
+        return [Wish(path, self.settings.spacing, self.filter()) for path in (current, *near)]
+
+    @property
+    def labels(self) -> Labels:
+        """Labels of the current micrograph."""
+        return Labels(no_picks()) if self.current is None else self.history(self.current).labels
+
+    def labels_of(self, path: Path) -> Labels:
+        """Labels of a micrograph of the list.
+
+        Raises
+        ------
+        CryopickError
+            If they cannot be read.
+        """
+        return self._keeper.labels_of(path)
+
+    def history(self, path: Path) -> History:
+        """Labels of a micrograph and how they came to be."""
+        return self._keeper.history(path)
+
+    def save_now(self) -> None:
+        """Write what is not on the disk yet, beside the window."""
+        self._settle()
+        self._keeper.save_now()
+
+    def flush(self) -> None:
+        """Write everything and wait until it is on the disk."""
+        self._settle()
+        self._keeper.flush()
+
+    def _settle(self) -> None:
+        """Take what a person has just done by napari's own tools, before something else happens."""
+
+    def say(self, error: Exception) -> None:
+        """Tell a person what went wrong."""
+        self.failed.emit(str(in_words(error)))
+
+    def guarded(self, action: Callable[..., object], *arguments: Any) -> bool:
+        """Do something a person asked for; what goes wrong is said. Return whether it went well."""
+        try:
+            action(*arguments)
+        except Exception as error:
+            self.say(error)
+            return False
+        return True
