@@ -24,13 +24,18 @@ class Closing(QObject):
         super().__init__(window)
         self._was_asked = False
         window.installEventFilter(self)
-        QCoreApplication.instance().aboutToQuit.connect(self.closed)
+        application = QCoreApplication.instance()
+        assert application is not None  # there is a window
+        self._quit = application.aboutToQuit
+        self._quit.connect(self.closed)
 
     def stop(self) -> None:
         """Watch no longer."""
-        self.parent().removeEventFilter(self)
+        window = self.parent()
+        if window is not None:
+            window.removeEventFilter(self)
         self.setParent(None)
-        QCoreApplication.instance().aboutToQuit.disconnect(self.closed)
+        self._quit.disconnect(self.closed)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802, Qt's name
         """Hear of the closing. The program asks nobody; after a person said yes, the window is hidden."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QCloseEvent
 from qtpy.QtTest import QTest
 
 from cryopick_napari.config import ParticleSize
@@ -327,7 +328,7 @@ def test_the_last_labels_are_saved_when_the_window_goes(session, paths, read):
     session.open_paths(paths)
     read(session)
     session.canvas.layer(Kind.POSITIVES).add([[10, 20]])
-    session.viewer.window._qt_window.close()
+    session._window.eventFilter(session.viewer.window._qt_window, QCloseEvent())
     np.testing.assert_array_equal(saved(paths, paths[0]).positives.yx, [[10, 20]])
 
 
