@@ -107,15 +107,20 @@ def gathered(
         try:
             said = (labels or {}).get(path) or project.labels(path)
         except CryopickError as error:
-            yield Material(path, Labels(Picks.of([])), problem=str(error))
+            yield Material(path, Labels(Picks.of([])), problem=in_short(error, path))
             continue
         picks = picks_of(project, path, model)
         try:
             shape, size = read_size(path, spacing)
         except CryopickError as error:
-            yield Material(path, said, picks, problem=str(error))
+            yield Material(path, said, picks, problem=in_short(error, path))
             continue
         yield Material(path, said, picks, shape, size)
+
+
+def in_short(error: CryopickError, path: Path) -> str:
+    """Say what is wrong with a micrograph, without its folders: a panel has little room."""
+    return str(error).replace(str(path), path.name)
 
 
 def picks_of(project: Project, path: Path, model: str | None) -> Picks | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.material import picks_of
+from cryopick_napari.material import in_short, picks_of
 from cryopick_napari.micrograph import read_micrograph
 from cryopick_napari.picker import Picker
 from cryopick_napari.project import Project
@@ -80,7 +80,7 @@ def pick_remaining(
             scaled = picker.upright(picker.scale(read_micrograph(path, spacing)))
             picks = picker.picks(picker.probability(scaled), scaled, min_distance)
         except CryopickError as error:
-            step = Step(step.done + 1, len(missing), path, str(error))
+            step = Step(step.done + 1, len(missing), path, in_short(error, path))
             continue
         project.save_picks(path, picks, model)
         step = Step(step.done + 1, len(missing), path)

@@ -2,26 +2,167 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import Signal
+
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.gui.activity import Activity
+from cryopick_napari.gui.exports import Exports
+from cryopick_napari.gui.worker import Job, Work
+from cryopick_napari.project import Project
 
 if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
+    from cryopick_napari.remaining import Step
 
 
-class Picking(QObject):
-    """Picks of the whole project.
+class Picking(Exports):
+    """Picks of the whole project, and their way out of it.
+
+    Attributes
+    ----------
+    step : Step or None
+        Where the picking that runs, or ran last, stands.
+    problems : list of str
+        What could not be picked in it, and why.
 
     Signals
     -------
-    progressed
-    changed
+    progressed : Step
+        Another micrograph is done, or passed over.
     """
 
     progressed = Signal(object)
-    changed = Signal()
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
-        self.session = session
+        super().__init__(session)
+        self.step: Step | None = None
+        self.problems: list[str] = []
+        self._picking: Job | None = None
+        self._model: str | None = None  # that picks
+        self._project: Project | None = None
+        self._begun = 0.0
+        self._activity = Activity()
+        session.project_changed.connect(self._on_project)
+        session.model_changed.connect(self._on_model)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether micrographs are being picked."""
+        return self._picking is not None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the one that is being picked is the last."""
+        return self._picking is not None and self._picking.was_stopped
+
+    @property
+    def remaining(self) -> int | None:
+        """How many micrographs the model in use has not picked; None while they are being counted."""
+        paths = self.session.micrographs
+        known = self.materials.of(paths)
+        return sum(material.picks is None for material in known) if len(known) == len(paths) else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the picking still takes, s, if that can be told."""
+        if self.step is None or not self.step.done or not self.is_running:
+            return None
+        return (time.monotonic() - self._begun) / self.step.done * (self.step.total - self.step.done)
+
+    def start(self, paths: Sequence[Path] | None = None) -> None:
+        """Pick micrographs that the model in use has not picked yet.
+
+        Parameters
+        ----------
+        paths : sequence of Path, optional
+            Among these; by default all of the project.
+
+        Raises
+        ------
+        CryopickError
+            If there is no model, or they are being picked already.
+        """
+        session = self.session
+        project, model = session.opened(), session.settings.model
+        if model is None:
+            raise CryopickError("there is no model to pick with: train one first, under Train")
+        if self.is_running:
+            raise CryopickError("micrographs are being picked already")
+        paths = list(session.micrographs if paths is None else paths)
+        spacing, min_distance = session.settings.spacing, session.review.min_distance
+        self.step, self.problems, self._begun = None, [], 0.0
+        self._model, self._project = model, project
+        self._picking = job = Job(partial(_picked, project, paths, model, spacing, min_distance), "picking")
+        job.yielded.connect(lambda step: self._on_step(job, step))
+        job.failed.connect(lambda error: session.say(error) if job is self._picking else None)
+        job.finished.connect(lambda: self._on_picked(job))
+        job.start()
+        self._activity.show("Picking", 0, 0)
+        self.changed.emit()
+
+    def stop(self) -> None:
+        """Pick no further micrograph; what is done is kept."""
+        if self._picking is not None:
+            self._picking.stop()
+            self.changed.emit()
+
+    def _on_step(self, job: Job, step: Step) -> None:
+        if job is not self._picking:
+            return
+        self.step = step
+        self._begun = self._begun or time.monotonic()
+        if step.problem:
+            self.problems.append(step.problem)
+        self._activity.show("Picking", step.done, step.total)
+        if step.path is not None:
+            self.session.row_changed.emit(step.path)
+        self.progressed.emit(step)
+
+    def _on_picked(self, job: Job) -> None:
+        if job is not self._picking:
+            return
+        self._picking = None
+        self._activity.close()
+        if self.problems:
+            several = f" and {len(self.problems) - 1} more" if len(self.problems) > 1 else ""
+            self.session.say(CryopickError(f"not picked: {self.problems[0]}{several}"))
+        self.changed.emit()
+
+    def _on_project(self) -> None:
+        if self._project != self.session.project:
+            self._drop()
+            self.step, self.problems = None, []
+            self.changed.emit()
+
+    def _on_model(self) -> None:
+        # Picks of the old model must not replace those of the new one. A training has none until it ends.
+        if self.session.settings.model != self._model:
+            self.stop()
+
+    def _drop(self) -> None:
+        if self._picking is not None:
+            self._picking.abandon()
+            self._picking = None
+        self._activity.close()
+
+    def _on_closing(self) -> None:
+        self._drop()
+        super()._on_closing()
+
+
+def _picked(
+    project: Project, paths: Sequence[Path], model: str, spacing: float | None, min_distance: float
+) -> Work:
+    """Pick with a saved model: one that is being trained changes under way."""
+    from cryopick_napari.gui.model_files import load_model
+
+    picker = load_model(project.models, model).picker
+    from cryopick_napari.remaining import pick_remaining
+
+    return (yield from pick_remaining(project, paths, picker, model, spacing, min_distance))
