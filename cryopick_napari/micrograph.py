@@ -91,7 +91,7 @@ def read_micrograph(path: str | Path, spacing: float | None = None) -> Micrograp
 
 
 def read_size(path: str | Path, spacing: float | None = None) -> tuple[tuple[int, int], float | None]:
-    """Read rows and columns of a micrograph and its pixel size (Å/px), as `read_micrograph`, but no pixels."""
+    """Read rows and columns of a micrograph and its pixel size (Å/px), but no pixels."""
     _, header, agreed = _opened(Path(path), spacing)
     return header.shape, agreed
 

@@ -105,7 +105,8 @@ def write_index(
         return None
     files = {name: path for name, path in targets(names, folder, format, root).items() if path.is_file()}
     if format == "relion":
-        text = relion.write_index([(name, _from_project(path, folder, project)) for name, path in files.items()])
+        index = [(name, _from_project(path, folder, project)) for name, path in files.items()]
+        text = relion.write_index(index)
     else:
         bodies = (path.read_text(encoding="utf-8").partition("\n")[2] for path in files.values())
         text = tables.write_topaz() + "".join(bodies)

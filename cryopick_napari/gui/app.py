@@ -21,8 +21,8 @@ def open_window(paths: Sequence[Path]) -> None:
     Parameters
     ----------
     paths : sequence of Path
-        Micrographs, folders of them, and coordinate files (.star, .box, .cbox, .csv), which become
-        labels; or the folder of a project. With none the window says how to begin.
+        Micrographs, folders of them, and a coordinate file (.star, .box, .cbox, .csv), which the window
+        offers to take as labels; or the folder of a project. With none the window says how to begin.
 
     Raises
     ------
@@ -44,8 +44,8 @@ def open_window(paths: Sequence[Path]) -> None:
     if micrographs:
         session.guarded(session.open_paths, micrographs)
         widget.show_panel("Label")
-    for file in coordinates:
-        session.guarded(session.picking.import_labels, file)
+    if coordinates is not None:
+        session.guarded(session.picking.importing.read, coordinates)
     napari.run()
 
 
@@ -62,8 +62,8 @@ def make_window() -> CryopickWidget:
     return widget
 
 
-def _sorted(paths: Sequence[Path]) -> tuple[list[Path], list[Path], Path | None]:
-    """Tell micrographs, coordinates and a project apart."""
+def _sorted(paths: Sequence[Path]) -> tuple[list[Path], Path | None, Path | None]:
+    """Tell micrographs, a coordinate file and a project apart."""
     from cryopick_napari.coordinates import match, read_coordinates
     from cryopick_napari.coordinates.formats import ENDING
     from cryopick_napari.micrograph import find_micrographs
@@ -78,7 +78,9 @@ def _sorted(paths: Sequence[Path]) -> tuple[list[Path], list[Path], Path | None]
         raise CryopickError(
             f"the picks of {strangers[0]!r} belong to none of the micrographs: give that one too"
         )
-    return micrographs, coordinates, project
+    if len(coordinates) > 1:
+        raise CryopickError("give one file of coordinates; the window imports others under Export")
+    return micrographs, coordinates[0] if coordinates else None, project
 
 
 def _check_display() -> None:

@@ -6,6 +6,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import napari
 import numpy as np
 import pytest
 
@@ -14,6 +15,9 @@ from cryopick_napari.coordinates.writing import write_file
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui import app
 from cryopick_napari.gui.contributions import get_reader, write_points
+from cryopick_napari.gui.panels.import_section import ImportSection
+from cryopick_napari.gui.session import Session
+from cryopick_napari.labels import Labels
 from cryopick_napari.micrograph import write_mrc
 from cryopick_napari.picks import Picks
 from cryopick_napari.simulate import SAMPLES
@@ -173,37 +177,66 @@ def test_circles_are_open_and_on_the_particle(make_napari_viewer, tmp_path):
     assert len(white) == pytest.approx((2 * half[0] / 13) ** 2, rel=0.3)
 
 
-def test_the_window_opens_with_what_it_is_given(make_napari_viewer, micrograph, tmp_path, monkeypatch):
-    viewer = make_napari_viewer()
-    monkeypatch.setattr("napari.Viewer", lambda **_: viewer)
-    monkeypatch.setattr("napari.run", lambda: None)
+@pytest.fixture
+def opened_window(make_napari_viewer, monkeypatch):
+    """Open the window as the command does, without waiting until it is closed."""
+    sessions = []
+
+    def open_window(paths, **viewer_settings):
+        monkeypatch.setattr("napari.Viewer", lambda **_: make_napari_viewer(**viewer_settings))
+        monkeypatch.setattr("napari.run", lambda: sessions.append(Session.of(napari.current_viewer())))
+        app.open_window(paths)
+        return sessions[-1]
+
+    yield open_window
+    for session in sessions:
+        session.close()
+
+
+def test_the_window_opens_with_what_it_is_given(opened_window, micrograph, tmp_path, qtbot, monkeypatch):
+    asked = []
+    monkeypatch.setattr(ImportSection, "_ask", lambda self, found: asked.append(found))
     write_mrc(tmp_path / "other.mrc", np.eye(32, dtype=np.float32))
     picks = save(tmp_path / "field_1.5um.star", name=micrograph.name)
-    app.open_window([micrograph, tmp_path / "other.mrc", picks])
-    assert [layer.name for layer in viewer.layers] == ["field_1.5um", "field_1.5um picks", "other"]
-    assert [layer.visible for layer in viewer.layers] == [True, True, False]
-    assert viewer.layers.selection.active is viewer.layers[0]
+    session = opened_window([micrograph, tmp_path / "other.mrc", picks])
+    assert [path.name for path in session.micrographs] == ["field_1.5um.mrc", "other.mrc"]
+    qtbot.waitUntil(lambda: session.field is not None and bool(asked), timeout=20_000)
+    assert session.field.path == micrograph
+    np.testing.assert_allclose(asked[0].picks[micrograph].yx, YX, atol=1e-3)
 
 
-def test_the_end_of_pyqt5_does_not_greet_the_user(make_napari_viewer, micrograph, monkeypatch):
+def test_a_project_opens_again(opened_window, micrograph, qtbot):
+    first = opened_window([micrograph])
+    qtbot.waitUntil(lambda: first.field is not None, timeout=10_000)
+    first.edit(Labels(Picks.of(YX)))
+    folder = first.project.folder
+    first.close()
+    second = opened_window([folder])
+    qtbot.waitUntil(lambda: second.field is not None, timeout=10_000)
+    np.testing.assert_allclose(second.labels.positives.yx, YX)
+
+
+def test_an_empty_window_says_how_to_begin(opened_window):
+    session = opened_window([])
+    assert not session.micrographs
+    assert not session.viewer.layers
+
+
+def test_the_end_of_pyqt5_does_not_greet_the_user(opened_window, micrograph, monkeypatch):
     from napari._qt import qt_main_window
     from napari.utils.notifications import notification_manager
 
     monkeypatch.setattr(qt_main_window, "SHOW_QT_WARNING", True)
-    monkeypatch.setattr("napari.Viewer", lambda **_: make_napari_viewer(show=True))
-    monkeypatch.setattr("napari.run", lambda: None)
     before = len(notification_manager.records)
     with warnings.catch_warnings():
-        app.open_window([micrograph])
+        opened_window([micrograph], show=True)
     assert [record.message for record in notification_manager.records[before:]] == []
 
 
-def test_the_window_opens_with_the_samples(make_napari_viewer, monkeypatch):
-    viewer = make_napari_viewer()
-    monkeypatch.setattr("napari.Viewer", lambda **_: viewer)
-    monkeypatch.setattr("napari.run", lambda: None)
-    app.open_window([])
-    assert len(viewer.layers) == 2 * len(SAMPLES)
+def test_several_coordinate_files_are_refused(micrograph, tmp_path):
+    names = ("field_1.5um.star", "field_1.5um.box")
+    with pytest.raises(CryopickError, match="one file of coordinates"):
+        app.open_window([micrograph, *(save(tmp_path / name, name="field_1.5um") for name in names)])
 
 
 def test_coordinates_of_another_micrograph_are_an_error(micrograph, tmp_path):
