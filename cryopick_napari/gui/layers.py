@@ -46,7 +46,8 @@ SYMBOLS = {Kind.NEGATIVES: "cross", Kind.SELECTED: "square"}  # the others are d
 SCORES = ensure_colormap("plasma")
 OPEN = {"face_color": "transparent", "border_width": 0.08}
 MAPS = {
-    Kind.PROBABILITY: {"colormap": "inferno", "blending": "additive"},
+    # A low probability everywhere is no veil over the micrograph.
+    Kind.PROBABILITY: {"colormap": "inferno", "blending": "additive", "gamma": 2.0},
     Kind.ATTENTION: {"colormap": "viridis", "blending": "translucent"},
 }
 ELLIPSE_CORNERS = 48
