@@ -45,7 +45,7 @@ COLOURS = {
 SYMBOLS = {Kind.NEGATIVES: "cross", Kind.SELECTED: "square"}  # the others are discs
 SCORES = ensure_colormap("plasma")
 OPEN = {"face_color": "transparent", "border_width": 0.08}
-MAPS = {
+MAPS: dict[Kind, dict[str, Any]] = {
     # A low probability everywhere is no veil over the micrograph.
     Kind.PROBABILITY: {"colormap": "inferno", "blending": "additive", "gamma": 2.0},
     Kind.ATTENTION: {"colormap": "viridis", "blending": "translucent"},

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cryopick_napari.gui.canvas import Kind
 from cryopick_napari.gui.hands import click, press, wait, wait_until
 from cryopick_napari.gui.widget import CryopickWidget
 from cryopick_napari.metrics import STRICT, score
@@ -20,6 +21,7 @@ from cryopick_napari.picks import Picks
 from cryopick_napari.simulate import SAMPLE_DIAMETER, sample
 
 CLICKS = 15
+CARBON = 2  # the sample with the edge of the film
 SIZE = 1500, 950  # px of the screen
 ENOUGH = 9  # epochs: a person who sees that the curve is flat stops there
 
@@ -32,7 +34,7 @@ def take_tour(widget: CryopickWidget, folder: Path, seed: int = 0) -> float:
     widget : CryopickWidget
         In an empty window.
     folder : Path
-        ``start.png``, ``label.png``, ``train.png``, ``review.png`` and ``export.png`` are written there.
+        A picture of each panel, of the empty window, and of two maps is written there.
     seed : int
         Chooses the particles that are clicked.
 
@@ -46,6 +48,7 @@ def take_tour(widget: CryopickWidget, folder: Path, seed: int = 0) -> float:
     folder.mkdir(parents=True, exist_ok=True)
     _photograph(widget, folder / "start.png")
     _open_samples(widget)
+    _photograph(widget, folder / "micrographs.png")
     _, truth = sample(0)
     _label(widget, truth.where(np.random.default_rng(seed).permutation(len(truth))[:CLICKS]))
     _photograph(widget, folder / "label.png")
@@ -58,7 +61,9 @@ def take_tour(widget: CryopickWidget, folder: Path, seed: int = 0) -> float:
     widget.show_panel("Export")
     _photograph(widget, folder / "export.png")
     picks = session.review.picks.above(session.review.threshold)
-    return score(picks, truth, STRICT * session.diameter).f1
+    found = score(picks, truth, STRICT * session.diameter).f1
+    _show_maps(widget, folder)
+    return found
 
 
 def _open_samples(widget: CryopickWidget) -> None:
@@ -89,6 +94,20 @@ def _train(widget: CryopickWidget, picture: Path) -> None:
     _photograph(widget, picture)
     press(panel.stop)
     wait_until(lambda: not session.learning.is_running, 60, "stopping")
+
+
+def _show_maps(widget: CryopickWidget, folder: Path) -> None:
+    """Look at the maps of the sample with the carbon film, one after the other."""
+    session = widget.session
+    session.go(session.micrographs[CARBON])
+    wait_until(lambda: session.field is not None and session.field.path == session.current, 30, "reading")
+    wait_until(lambda: not session.review.is_running and session.review.overlays.has_maps, 60, "picking")
+    session.canvas.change_look(Kind.PICKS, visible=False)
+    for kind, other in ((Kind.PROBABILITY, Kind.ATTENTION), (Kind.ATTENTION, Kind.PROBABILITY)):
+        session.review.show_overlay(other, False)
+        session.review.show_overlay(kind, True)
+        wait(0.8)
+        session.viewer.screenshot(str(folder / f"{kind.value}.png"), flash=False)
 
 
 def _photograph(widget: CryopickWidget, path: Path) -> None:
