@@ -37,6 +37,8 @@ class Session(State):
     @classmethod
     def of(cls, viewer: Viewer) -> Session:
         """Give the session of a viewer; two widgets of one viewer share it."""
+        # napari hands its plugins a proxy, through which no layer is the same object twice.
+        viewer = getattr(viewer, "__wrapped__", viewer)
         if viewer not in _SESSIONS:
             _SESSIONS[viewer] = cls(viewer)
         return _SESSIONS[viewer]

@@ -28,13 +28,13 @@ class CryopickWidget(QWidget):
 
     Parameters
     ----------
-    viewer : napari.Viewer
+    napari_viewer : napari.Viewer
         Its session is shared by all widgets of this viewer.
     """
 
-    def __init__(self, viewer: Viewer, parent: QWidget | None = None) -> None:
+    def __init__(self, napari_viewer: Viewer, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.session = Session.of(viewer)
+        self.session = Session.of(napari_viewer)
         self.setWindowTitle("cryopick")
         self.tabs = QTabWidget()
         self.panels = {}

@@ -14,7 +14,13 @@ from cryopick_napari.coordinates import CoordinateSet, read_coordinates
 from cryopick_napari.coordinates.writing import write_file
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui import app
-from cryopick_napari.gui.contributions import get_reader, write_points
+from cryopick_napari.gui.contributions import (
+    get_reader,
+    show_export_panel,
+    show_label_panel,
+    show_review_panel,
+    write_points,
+)
 from cryopick_napari.gui.panels.import_section import ImportSection
 from cryopick_napari.gui.session import Session
 from cryopick_napari.labels import Labels
@@ -237,6 +243,19 @@ def test_several_coordinate_files_are_refused(micrograph, tmp_path):
     names = ("field_1.5um.star", "field_1.5um.box")
     with pytest.raises(CryopickError, match="one file of coordinates"):
         app.open_window([micrograph, *(save(tmp_path / name, name="field_1.5um") for name in names)])
+
+
+@pytest.mark.parametrize(
+    ("show", "panel"),
+    [(show_label_panel, "Label"), (show_review_panel, "Review"), (show_export_panel, "Export")],
+)
+def test_menu_commands_open_the_widget_at_a_panel(make_napari_viewer, show, panel):
+    viewer = make_napari_viewer()
+    show()
+    show()  # the one that is there comes to the front
+    (dock,) = (dock for name, dock in viewer.window.dock_widgets.items() if "Pick particles" in name)
+    assert dock.tabs.tabText(dock.tabs.currentIndex()) == panel
+    dock.session.close()
 
 
 def test_coordinates_of_another_micrograph_are_an_error(micrograph, tmp_path):
