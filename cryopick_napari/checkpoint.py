@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from cryopick_napari.errors import CryopickError
@@ -54,7 +54,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
     with replacing(path) as temporary:
         try:
-            save_file(tensors, temporary, metadata)
+            # Written by ourselves: the library makes files that only their owner can read.
+            temporary.write_bytes(save(tensors, metadata))
         except SafetensorError as error:
             raise CryopickError(f"cannot write {path}: {error}") from error
 
@@ -75,6 +76,8 @@ def load_checkpoint(path: Path, kind: str) -> Checkpoint:
         If the file is missing, damaged, of another kind or program, or of a newer version.
     """
     try:
+        with path.open("rb"):  # safetensors does not say why it cannot
+            pass
         with safe_open(path, framework="pt") as file:
             header = _header(path, kind, file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
@@ -105,4 +108,6 @@ def _unreadable(path: Path, error: Exception) -> str:
         return f"{path} does not exist: train a model first, or correct the path"
     if path.is_dir():
         return f"{path} is a folder: give the model.safetensors in it"
+    if isinstance(error, PermissionError):
+        return f"{path}: no permission to read it: ask its owner for it"
     return f"{path} is damaged or not a safetensors file ({error}): copy or train it again"

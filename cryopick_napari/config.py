@@ -42,7 +42,9 @@ class PickerConfig:
     filter_channel: bool = setting(
         False, "show the network the matched filter of the average particle; faint ones get it of themselves"
     )
-    polarity: Literal["dark", "light"] = setting("dark", "particles darker or lighter than the ice")
+    polarity: Literal["dark", "light"] = setting(
+        "dark", "particles darker or lighter than the ice; the labels tell, unless it is given"
+    )
     averaging: bool = setting(True, "average the probability over the 8 flips and turns")
     min_distance: float = setting(0.5, "least distance between picks", "diameters")
     threshold: float = setting(0.5, "least score of a pick")

@@ -53,7 +53,8 @@ def load_examples(
     examples : list of Example
         One for each micrograph that has labels.
     notes : list of str
-        What was left out: labels without their micrograph, micrographs without labels.
+        What was left out (labels without their micrograph, micrographs without labels), and what was
+        taken for fully labelled.
 
     Raises
     ------
@@ -71,7 +72,14 @@ def load_examples(
         )
     notes = [f"labels of {_some(strangers)} left out: no such micrograph was given"] if strangers else []
     notes += [f"{_some(bare)} left out: {coordinates} has no labels for it"] if bare else []
-    return [_example(loaded[path], rows.picks, size, labelled) for path, rows in matched.items()], notes
+    examples = [_example(loaded[path], rows.picks, size, labelled) for path, rows in matched.items()]
+    whole = [str(example.micrograph.path) for example in examples if example.labels.complete]
+    if labelled == "auto" and whole:
+        notes.append(
+            f"{_some(whole)}: the labels cover much of the field, and are taken for all its particles; "
+            "if they are only some of them, add --labelled partly"
+        )
+    return examples, notes
 
 
 def _some(names: Sequence[str]) -> str:

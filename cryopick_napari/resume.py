@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from cryopick_napari.checkpoint import Checkpoint
-from cryopick_napari.config import TrainingConfig
+from cryopick_napari.config import PickerConfig, TrainingConfig
 from cryopick_napari.errors import CryopickError
+from cryopick_napari.fields import Field
 from cryopick_napari.history import Row
 from cryopick_napari.network import PickingNetwork
 from cryopick_napari.optimiser import Optimiser
@@ -25,8 +30,17 @@ class Best:
     epoch: int = 0
 
 
+def subject_of(picker: PickerConfig, fields: Sequence[Field]) -> str:
+    """Digest what is trained on what: the picker's settings and the labels."""
+    settings = dataclasses.asdict(dataclasses.replace(picker, threshold=0.0))
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for field in fields:
+        digest.update(np.asarray(field.positives, np.float32).tobytes())
+    return digest.hexdigest()
+
+
 def checkpoint_of(
-    epoch: int, optimiser: Optimiser, best: Best, history: list[Row], config: TrainingConfig
+    epoch: int, optimiser: Optimiser, best: Best, history: list[Row], config: TrainingConfig, subject: str
 ) -> Checkpoint:
     """Gather what `restore` needs."""
     parts = {
@@ -43,25 +57,36 @@ def checkpoint_of(
         "quality": best.quality,
         "history": history,
         "config": dataclasses.asdict(config),
+        "subject": subject,
     }
     return Checkpoint("training", header, tensors)
 
 
 def restore(
-    checkpoint: Checkpoint, optimiser: Optimiser, best: Best, history: list[Row], config: TrainingConfig
+    checkpoint: Checkpoint,
+    optimiser: Optimiser,
+    best: Best,
+    history: list[Row],
+    config: TrainingConfig,
+    subject: str,
 ) -> int:
     """Take up an interrupted training; return the epochs it had done.
 
     Raises
     ------
     CryopickError
-        If the checkpoint is of a training with other settings.
+        If the checkpoint is of a training with other settings, particles or labels.
     """
     header = checkpoint.header
     saved, wanted = header.get("config"), dataclasses.asdict(config)
     # Settings that are younger than the checkpoint had their defaults.
     if not isinstance(saved, dict) or dataclasses.asdict(TrainingConfig()) | saved != wanted:
         raise CryopickError("the interrupted training had other settings: resume with those, or train anew")
+    if header.get("subject", subject) != subject:  # older checkpoints do not say
+        raise CryopickError(
+            "the interrupted training was of another network, particle size, or other labels: "
+            "resume with those, or train anew"
+        )
     try:
         optimiser.network.load_state_dict(part_of(checkpoint, "network"))
         best.network.load_state_dict(part_of(checkpoint, "best"))

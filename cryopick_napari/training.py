@@ -21,7 +21,7 @@ from cryopick_napari.network import PickingNetwork
 from cryopick_napari.optimiser import Optimiser
 from cryopick_napari.patches import Canvas, batch
 from cryopick_napari.picker import Picker, probability_map
-from cryopick_napari.resume import Best, checkpoint_of, restore
+from cryopick_napari.resume import Best, checkpoint_of, restore, subject_of
 from cryopick_napari.template import kernel_of, matched_filter, radial_profile
 from cryopick_napari.validation import Answer, Validation, validate
 
@@ -132,7 +132,8 @@ def fit(
     optimiser = Optimiser(network, config)
     best = Best(copy.deepcopy(network).eval())
     history: list[Row] = []
-    start = 0 if resume is None else restore(resume, optimiser, best, history, config)
+    subject = subject_of(picker.config, fields)
+    start = 0 if resume is None else restore(resume, optimiser, best, history, config, subject)
 
     epoch_steps = max(1, round(config.epoch_crops / (config.batch_size * config.accumulation_steps)))
     steps = config.initial_epochs * epoch_steps
@@ -165,7 +166,7 @@ def fit(
         plan = replace(plan, epoch=epoch + 1, loss=float(np.mean(losses)), validation=found)
         history.append(row_of(plan))
         # An epoch that was cut short is not resumed from: the result would be another one.
-        saved = None if stop else checkpoint_of(epoch + 1, optimiser, best, history, config)
+        saved = None if stop else checkpoint_of(epoch + 1, optimiser, best, history, config, subject)
         stop |= bool((yield replace(plan, picker=shown, checkpoint=saved)))
     yield replace(plan, phase="calibrating", validation=None)
     return calibrated(replace(picker, network=best.network), fields, config)

@@ -30,7 +30,8 @@ from cryopick_napari.network import UNet
 from cryopick_napari.picker import Picker
 
 RADIUS = ("--particle-radius", DIAMETER / 2)
-TINY = ("--base-features", 2, "--depth", 2, "--epoch-crops", 8, "--batch-size", 4, "--patch-size", 32)
+SMALL = ("--base-features", 2, "--depth", 2, "--epoch-crops", 8, "--batch-size", 4, "--patch-size", 32)
+TINY = (*SMALL, "--labelled", "fully")
 QUICK = (*TINY, "--initial-epochs", 2)
 COLUMNS = ["epoch", "step", "loss", "validation_loss", "precision", "recall", "f1", "auc", "threshold"]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
@@ -141,7 +142,7 @@ def test_how_much_is_labelled(capsys, labelled, words):
 def test_few_clicks_are_taken_for_what_they_are(capsys):
     for path in Path("coordinates").iterdir():
         path.write_text("".join(path.read_text().splitlines(keepends=True)[:6]))
-    assert train() == 0
+    assert train("--labelled", "auto") == 0
     said = capsys.readouterr().out
     assert "2 of them labelled only in part" in said
     assert "on held-out labels recall" in said
@@ -459,7 +460,7 @@ def test_rounds_that_were_interrupted_begin_anew(capsys):
 
 
 def test_nothing_to_resume(capsys):
-    assert "out/checkpoint.safetensors does not exist" in error(capsys, "--resume")
+    assert "out holds no interrupted training" in error(capsys, "--resume")
 
 
 def test_resuming_with_other_settings_or_files_is_refused(capsys):

@@ -56,8 +56,11 @@ def test_labels_come_from_a_folder_or_from_one_file(folder):
 )
 def test_whether_a_field_is_fully_labelled(folder, labelled, diameter, complete):
     size = ParticleSize(diameter, in_angstrom=False)
-    examples, _ = load_examples(micrographs(folder), folder / "labels", size, labelled=labelled)
+    examples, notes = load_examples(micrographs(folder), folder / "labels", size, labelled=labelled)
     assert [bool(one.labels.complete) for one in examples] == [complete] * 2
+    # what the program assumed by itself is said, with the way to say otherwise
+    assert [note for note in notes if "--labelled partly" in note] == notes
+    assert bool(notes) == (complete and labelled == "auto")
 
 
 def test_what_has_no_partner_is_left_out_and_said(folder):

@@ -176,7 +176,10 @@ def test_a_checkpoint_of_another_training_is_refused():
     saved = next(step.checkpoint for step in train(Picker.new(PICKER), [clicks()], SHORT) if step.checkpoint)
     with pytest.raises(CryopickError, match="other settings"):
         completed(train(Picker.new(PICKER), [clicks()], replace(SHORT, seed=1), resume=saved))
-    for other in (replace(PICKER, base_features=3), replace(PICKER, gate="none"), replace(PICKER, depth=1)):
+    others = [{"base_features": 3}, {"gate": "none"}, {"depth": 1}, {"diameter": PICKER.diameter + 1}]
+    with pytest.raises(CryopickError, match="other labels"):
+        completed(train(Picker.new(PICKER), [whole_field()], SHORT, resume=saved))
+    for other in (replace(PICKER, **values) for values in others):
         with pytest.raises(CryopickError, match="another network"):
             completed(train(Picker.new(other), [clicks()], SHORT, resume=saved))
 

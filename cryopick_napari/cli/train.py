@@ -97,6 +97,8 @@ def run(options: argparse.Namespace) -> int:
     make_folder(options.output_dir)
     resume = None
     if options.resume:
+        if not (options.output_dir / CHECKPOINT).exists():
+            raise CryopickError(f"{options.output_dir} holds no interrupted training: leave out --resume")
         resume = load_checkpoint(options.output_dir / CHECKPOINT, "training")
     _announce(examples, picker, preset, config)
     job = self_train(picker, examples, unlabelled, config, validation, resume)

@@ -8,13 +8,15 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from cryopick_napari.coordinates import read_coordinates
+from cryopick_napari.gui.canvas import Kind
 from cryopick_napari.gui.hands import click, press, wait, wait_until
 from cryopick_napari.gui.widget import CryopickWidget
 from cryopick_napari.metrics import STRICT, score
 from cryopick_napari.picks import Picks
 from cryopick_napari.simulate import SAMPLE_DIAMETER, sample
 
-CLICKS = 15
+CLICKS = 30
+ENOUGH = 7  # epochs: then a person who watches the overlay presses Stop
 
 
 @pytest.fixture
@@ -52,9 +54,13 @@ def open_samples_and_click(widget: CryopickWidget, yx: np.ndarray) -> None:
 
 def train(widget: CryopickWidget) -> None:
     session = widget.session
-    press(go_to(widget, "Train").train)
+    panel = go_to(widget, "Train")
+    press(panel.train)
     wait_until(lambda: session.learning.is_running, 10, "starting")
-    wait_until(lambda: not session.learning.is_running, 400, "training")
+    wait_until(lambda: len(session.learning.rows) == ENOUGH, 300, "training")
+    assert session.canvas.layer(Kind.PROBABILITY) is not None  # seen while it trains
+    press(panel.stop)
+    wait_until(lambda: not session.learning.is_running, 60, "stopping")
     wait_until(lambda: not session.review.is_running and len(session.review.picks), 60, "picking")
 
 
@@ -71,7 +77,7 @@ def test_from_clicks_to_a_star_file(widget, tmp_path, monkeypatch):
     open_samples_and_click(widget, truth.yx[chosen])
     assert f1(widget, truth) <= 0.3
     train(widget)
-    assert f1(widget, truth) >= 0.8
+    assert f1(widget, truth) >= 0.7
 
     # the threshold, by the keys of the histogram
     panel = go_to(widget, "Review")
