@@ -31,13 +31,13 @@ screenshots: develop ## Take the pictures of the README and the docs in the real
 
 test: lint ## Lint, test, then build the package and use it in clean environments
 	@.ci/need $(WINDOW) $(SCREEN)
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest -n 2
 	.ci/test-built
 
 test-qt6: ## Test the window with Qt 6 (PySide6, in .venv-qt6)
 	@.ci/need $(WINDOW) $(SCREEN)
 	@.ci/setup .venv-qt6 -e '.[gui-qt6,test]'
-	QT_API=pyside6 PYTEST_QT_API=pyside6 .venv-qt6/bin/python -m pytest tests/gui
+	QT_API=pyside6 PYTEST_QT_API=pyside6 .venv-qt6/bin/python -m pytest -n 2 tests/gui
 
 lint: develop ## Check style and types
 	.venv/bin/python -m ruff check

@@ -29,6 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["MPLBACKEND"] = "Agg"
     # Threads that spin while they wait for a core make training many times slower on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "PYTEST_XDIST_WORKER" in os.environ:  # the others have a core each
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     if sys.platform == "linux":
         # On a Wayland desktop Qt 6 would pass Xvfb by; "offscreen" has no OpenGL.
         os.environ["QT_QPA_PLATFORM"] = "xcb"

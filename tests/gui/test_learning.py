@@ -68,8 +68,9 @@ def test_a_training_gives_a_saved_model_that_is_in_use(labelled, qtbot):
     learning.start("small", PLAIN, QUICK)
     assert learning.is_running
     wait_for_end(labelled, qtbot)
-    assert [name for _, name in snapshots] == [None] * 5 + ["model 1"]
-    assert len({id(picker) for picker, _ in snapshots}) == 6
+    # a first look, the epochs, and the model
+    assert [name for _, name in snapshots] == [None] * 6 + ["model 1"]
+    assert len({id(picker) for picker, _ in snapshots}) == 7
     assert (labelled.settings.model, labelled.settings.threshold) == ("model 1", None)
     [record] = learning.models()
     assert (record.labels, record.micrographs) == (len(sample(0)[1]), 1)
