@@ -23,7 +23,7 @@ from cryopick_napari.simulate import SAMPLE_DIAMETER, sample
 CLICKS = 15
 CARBON = 2  # the sample with the edge of the film
 SIZE = 1500, 950  # px of the screen
-ENOUGH = 9  # epochs: a person who sees that the curve is flat stops there
+ENOUGH = 4  # epochs, half a minute: a person who likes what the overlay shows stops there
 
 
 def take_tour(widget: CryopickWidget, folder: Path, seed: int = 0) -> float:
