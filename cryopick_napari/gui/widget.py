@@ -12,6 +12,7 @@ from cryopick_napari.gui.panels.micrographs import MicrographsPanel
 from cryopick_napari.gui.panels.review import ReviewPanel
 from cryopick_napari.gui.panels.train import TrainPanel
 from cryopick_napari.gui.session import Session
+from cryopick_napari.gui.tools import Tool
 
 PANELS = {
     "Micrographs": (MicrographsPanel, "Open micrographs and go from one to the next."),
@@ -20,6 +21,7 @@ PANELS = {
     "Review": (ReviewPanel, "See what it picks, move the threshold, correct it."),
     "Export": (ExportPanel, "Pick the other micrographs and write coordinates."),
 }
+REVIEWING = (Tool.INSPECT, Tool.ACCEPT, Tool.REJECT)
 WIDTH = 420  # px
 
 
@@ -42,6 +44,7 @@ class CryopickWidget(QWidget):
             self.panels[name] = panel(self.session)
             self.tabs.addTab(_scrolling(self.panels[name]), name)
             self.tabs.setTabToolTip(self.tabs.count() - 1, tip)
+        self.tabs.currentChanged.connect(self._on_tab)
         self.where = QLabel()
         self.where.setContentsMargins(8, 2, 8, 4)
         layout = QVBoxLayout(self)
@@ -55,6 +58,14 @@ class CryopickWidget(QWidget):
     def sizeHint(self) -> QSize:  # noqa: N802, Qt's name
         """Ask for as much room as the panels need."""
         return QSize(WIDTH, 760)
+
+    def _on_tab(self, place: int) -> None:
+        """Let clicks select picks where picks are reviewed, and label particles everywhere else."""
+        tools, reviews = self.session.tools, list(PANELS)[place] == "Review"
+        if reviews and tools.tool is Tool.ADD:
+            tools.take(Tool.INSPECT)
+        elif not reviews and tools.tool in REVIEWING:
+            tools.take(Tool.ADD)
 
     def show_panel(self, name: str) -> None:
         """Bring a panel to the front: ``Micrographs``, ``Label``, ``Train``, ``Review`` or ``Export``."""

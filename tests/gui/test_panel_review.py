@@ -6,7 +6,9 @@ from qtpy.QtCore import QPoint, Qt
 from trained import trained_picker, use
 
 from cryopick_napari.gui.canvas import Kind
+from cryopick_napari.gui.hands import drag
 from cryopick_napari.gui.panels.review import ReviewPanel
+from cryopick_napari.gui.tools import Tool
 from cryopick_napari.simulate import samples
 
 LEFT = Qt.MouseButton.LeftButton
@@ -193,3 +195,21 @@ def test_another_micrograph_gets_pictures_of_its_own(reviewed, qtbot):
     reviewed.session.close_project()
     assert reviewed.gallery._picks.rowCount() == 0
     assert reviewed.state.text() == "Open micrographs to begin (Micrographs)."
+
+
+@pytest.mark.parametrize("tool", [Tool.ACCEPT, Tool.REJECT])
+def test_a_circle_judges_all_picks_it_is_dragged_over(reviewed, qtbot, tool):
+    session, button = reviewed.session, reviewed.circles.buttons[tool]
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert button.isChecked()
+    best = session.review.picks.yx[0]
+    drag(session.viewer, best, best + 3)
+    labels = session.labels
+    judged, others = labels.positives, labels.negatives
+    if tool is Tool.REJECT:
+        judged, others = others, judged
+    assert len(judged) >= 1
+    assert np.linalg.norm(judged.yx - best, axis=1).min() < 1e-3
+    assert not len(others)
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert session.tools.tool is Tool.INSPECT

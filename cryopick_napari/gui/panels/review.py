@@ -11,6 +11,7 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import QApplication, QGridLayout, QLabel, QPushButton, QShortcut, QVBoxLayout, QWidget
 
 from cryopick_napari.gui.histogram import ScoreHistogram
+from cryopick_napari.gui.panels.circles import CircleTools
 from cryopick_napari.gui.panels.overlays import OverlayForm
 from cryopick_napari.gui.panels.pick_gallery import PickGallery
 from cryopick_napari.gui.panels.pick_numbers import NumberForm
@@ -31,7 +32,7 @@ class ReviewPanel(QWidget):
         self.histogram = ScoreHistogram()
         self.histogram.setMaximumHeight(TALLEST_HISTOGRAM)
         self.numbers, self.overlays = NumberForm(session), OverlayForm(session)
-        self.gallery = PickGallery(session)
+        self.gallery, self.circles = PickGallery(session), CircleTools(session)
         self.shortcuts: list[QShortcut] = []
         self.accept = self._button("Accept", "A", "Labels the selected picks as particles.", self._accept)
         self.reject = self._button(
@@ -79,6 +80,7 @@ class ReviewPanel(QWidget):
         for widget in (self.state, self.histogram, self.numbers, self.overlays, self.choice):
             layout.addWidget(widget)
         layout.addLayout(buttons)
+        layout.addWidget(self.circles)
         layout.addWidget(self.gallery, 1)
 
     def _connect(self) -> None:
