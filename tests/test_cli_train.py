@@ -362,7 +362,7 @@ def uninterrupted(tmp_path_factory):
 @POSIX
 def test_killed_and_resumed_is_as_if_nothing_had_happened(uninterrupted):
     with process(*LONG) as job:
-        wait_for("out/checkpoint.safetensors", job)
+        wait_for("out/history.csv", job)
         job.kill()
         job.communicate()
     assert job.returncode == -signal.SIGKILL
