@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cryopick_napari.coordinates import SUFFIX, CoordinateSet, targets, write_index, write_one
 from cryopick_napari.coordinates.naming import name_from
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.files import replacing
+from cryopick_napari.files import write_json
 from cryopick_napari.micrograph import Micrograph, read_micrograph, write_mrc
 from cryopick_napari.overlay import draw_overlay, write_png
 from cryopick_napari.picker import Picker
@@ -234,8 +234,7 @@ class Record:
     def save(self) -> None:
         """Write the record, all of it or nothing."""
         content = {"root": str(self.root), "micrographs": dict(self.made_by)}
-        with replacing(self.folder / RECORD) as temporary:
-            temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
+        write_json(self.folder / RECORD, content)
 
 
 def _read_record(path: Path) -> dict[str, Any]:

@@ -18,6 +18,7 @@ def setting(default: Any, help: str, unit: str = "", usual: str = "") -> Any:
     return field(default=default, metadata={"help": help, "unit": unit, "usual": usual})
 
 
+UNKNOWN_DIAMETER = 50.0  # px, to draw and to look with while nobody knows the particle's size
 LARGEST = {
     "diameter": 10_000,
     "spacing": 10_000,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cryopick_napari.config import ParticleSize
+from cryopick_napari.config import UNKNOWN_DIAMETER, ParticleSize
 from cryopick_napari.coordinates import CoordinateSet, match, read_coordinates
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.flip import FlipCheck, flip_check
@@ -18,7 +18,6 @@ from cryopick_napari.micrograph import Micrograph, read_micrograph, read_size
 from cryopick_napari.picks import Picks
 
 CHECKED = 3  # micrographs that are looked at for the flip check: those with the most positions
-UNKNOWN_DIAMETER = 50.0  # px, to look at positions while nobody knows the particle's size
 
 
 @dataclass(frozen=True, eq=False)

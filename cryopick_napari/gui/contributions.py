@@ -13,6 +13,7 @@ import napari
 import numpy as np
 from numpy.typing import NDArray
 
+from cryopick_napari.config import UNKNOWN_DIAMETER
 from cryopick_napari.coordinates import CoordinateSet, match, read_coordinates
 from cryopick_napari.coordinates.formats import ENDING, HEAD, recognise
 from cryopick_napari.coordinates.naming import stem
@@ -28,7 +29,6 @@ Reader = Callable[[str | list[str]], list[LayerData]]
 
 PERCENTILES = (1.0, 99.0)  # of the grey values, shown as black and white
 PIXELS_LOOKED_AT = 250_000  # for the percentiles
-UNKNOWN_DIAMETER = 50.0  # px, of the circles around picks whose file does not tell their size
 MOST_LAYERS = 16  # of picks at once
 PICK_STYLE = {"symbol": "disc", "face_color": "transparent", "border_color": "#3ddc84", "border_width": 0.06}
 

@@ -65,7 +65,7 @@ class Session(State):
     # the project
 
     def open_paths(self, paths: Sequence[str | Path]) -> None:
-        """Add micrographs (files, folders) and show the first new one; coordinates go to `import_labels`.
+        """Add micrographs (files, folders) and show the first new one.
 
         Without a project, the one that these micrographs had before is opened, or begun.
 

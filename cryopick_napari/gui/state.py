@@ -9,6 +9,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
+from cryopick_napari.config import UNKNOWN_DIAMETER
 from cryopick_napari.display import DisplayFilter, default_filter
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.keeper import Keeper
@@ -17,8 +18,6 @@ from cryopick_napari.gui.worker import in_words
 from cryopick_napari.labelling import History
 from cryopick_napari.labels import Labels, no_picks
 from cryopick_napari.project import Project, Settings
-
-UNKNOWN_DIAMETER = 50.0  # px, of circles drawn before the size is known
 
 
 class State(QObject):
