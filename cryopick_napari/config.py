@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -38,10 +39,17 @@ class PickerConfig:
         13.5, "particle diameter after Fourier cropping; none keeps the file's own pixels", "px"
     )
     base_features: int = setting(8, "features of the first level", usual="8-64")
-    depth: int = setting(3, "levels above the bottleneck", usual="3-4")
+    depth: int = setting(
+        3,
+        "levels above the bottleneck; 0 is the matched filter of the labels, no network",
+        usual="3-4",
+    )
     gate: Literal["additive", "none"] = setting("additive", "attention gates; none makes a plain U-Net")
     filter_channel: bool = setting(
         False, "show the network the matched filter of the average particle; faint ones get it of themselves"
+    )
+    blend: bool = setting(
+        False, "add the matched filter's answer to the network's; held-out labels decide it in a training"
     )
     polarity: Literal["dark", "light"] = setting(
         "dark", "particles darker or lighter than the ice; the labels tell, unless it is given"
@@ -54,7 +62,7 @@ class PickerConfig:
         """Refuse values that no model can have."""
         for name, largest in LARGEST.items():
             value = getattr(self, name)
-            if value is not None and not 0 < value <= largest:
+            if value is not None and not (0 < value <= largest or (name, value) == ("depth", 0)):
                 what = name.replace("_", " ")
                 raise CryopickError(f"the {what} must be above 0 and at most {largest}, not {value}")
         if not (0 <= self.threshold <= 1 and 0 <= self.min_distance <= 100):
@@ -94,6 +102,9 @@ class TrainingConfig:
     patience: int = setting(8, "epochs without a better validation before stopping; 0 never stops early")
     held_out: float = setting(0.2, "part of the labels kept for validation and for the threshold")
     target_radius: float = setting(0.5, "radius of the disc painted for a particle", "particle radii")
+    first_look: bool = setting(
+        True, "end with the matched filter of the labels, or with both together, where held-out labels say so"
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
         "auto", "arithmetic of the network; auto takes bfloat16 where the processor has it"
     )
@@ -208,6 +219,7 @@ PRESETS = {
             "initial_epochs": 100,
             "retrain_epochs": 30,
             "negative_threshold": 0.05,
+            "first_look": False,
             "epoch_crops": 1280,
             "batch_size": 128,
             "patch_size": 128,
@@ -216,6 +228,25 @@ PRESETS = {
         },
     ),
 }
+
+
+# A few clicks are soon learned by heart: less of everything does better.
+CLICKS_TRAINING = {"learning_rate": 1e-3, "initial_epochs": 8}
+
+
+def training_config(preset: str, only_clicks: bool, own: Mapping[str, Any]) -> TrainingConfig:
+    """Put together how a model is made.
+
+    Parameters
+    ----------
+    preset : str
+    only_clicks : bool
+        No field is fully labelled anywhere; the small and the medium preset then train less.
+    own : mapping
+        What the user wants otherwise.
+    """
+    few = CLICKS_TRAINING if only_clicks and preset in ("small", "medium") else {}
+    return TrainingConfig(**{**PRESETS[preset].training, **few, **own})
 
 
 Config = TypeVar("Config", PickerConfig, TrainingConfig)
