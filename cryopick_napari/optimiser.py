@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 
 import torch
@@ -14,6 +15,18 @@ from cryopick_napari.losses import weighted_bce
 from cryopick_napari.network import PickingNetwork
 
 Crops = tuple[Tensor, Tensor, Tensor]  # image, target, weight: each (b, 1, h, w)
+
+
+class AdamW(torch.optim.AdamW):
+    """PyTorch's AdamW, to the bit, but its compiler stays out.
+
+    Its own methods import the compiler, which takes 2 s, only to tell it to leave them alone.
+    """
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+    add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
+    state_dict = inspect.unwrap(torch.optim.AdamW.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.AdamW.load_state_dict)
 
 
 class Optimiser:
@@ -35,9 +48,7 @@ class Optimiser:
         self.at_once = config.batch_size
         self.message = ""
         self.device = next(network.parameters()).device
-        self.adamw = torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        self.adamw = AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
         self.scaler = gradient_scaler(self.device, config.precision)
 
     def step(self, crops: Crops, rate: float) -> float:
@@ -67,7 +78,7 @@ class Optimiser:
     def _accumulated(self, crops: Crops) -> float:
         """Add up the gradients of all crops, a few at a time."""
         self.network.train()
-        self.adamw.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         total_weight = crops[2].sum().clamp(min=1.0).to(self.device)
         total = torch.zeros((), device=self.device)
         for part in zip(*(torch.split(plane, self.at_once) for plane in crops), strict=True):

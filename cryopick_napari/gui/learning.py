@@ -66,6 +66,7 @@ class Learning(ModelsInUse):
         self._begun = (0.0, 0)  # when, at which step
         self._told = 0.0
         self._activity = Activity()
+        session.labels_changed.connect(self._on_labels)
 
     @property
     def is_running(self) -> bool:
@@ -215,6 +216,11 @@ class Learning(ModelsInUse):
             self._looking = Job(once(suggested_preset), "device")
             self._looking.returned.connect(self._on_device)
             self._looking.start()
+
+    def _on_labels(self) -> None:
+        """Have PyTorch at hand by the time that Train is pressed."""
+        if len(self.session.labels.positives):
+            self.look_at_device()
 
     def _on_device(self, preset: str) -> None:
         self.suggested = preset

@@ -51,6 +51,7 @@ class Review(ShownPicks):
         session.model_changed.connect(self._on_model)
         session.project_changed.connect(self._on_project)
         session.closing.connect(self._asker.close)
+        session.closing.connect(self.overlays.close)
 
     @property
     def min_distance(self) -> float:
