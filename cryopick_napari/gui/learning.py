@@ -137,6 +137,17 @@ class Learning(ModelsInUse):
         """
         self._begin(interrupted(self.session.opened()), resumes=True)
 
+    @property
+    def is_first_look(self) -> bool:
+        """Whether what is in use was not trained: the matched filter of the clicks."""
+        return self.picker is not None and self.record is None and not self.picker.config.depth
+
+    def take_first_look(self, picker: Picker | None) -> None:
+        """Use the matched filter of the clicks, as long as there is no model; None takes it away."""
+        if self.picker is not picker:
+            self._put_in_use(picker, None)
+            self.changed.emit()
+
     def stop(self) -> None:
         """Have enough: the best model so far is kept, and the training can go on later."""
         if self._training is not None:
