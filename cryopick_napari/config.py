@@ -25,7 +25,9 @@ LARGEST = {
     "network_diameter": 10_000,
     "base_features": 1024,
     "depth": 8,
+    "heads": 64,
 }
+LATER = {"heads": 4, "spatial_attention": False}  # settings that older digests know nothing of
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,13 @@ class PickerConfig:
     )
     base_features: int = setting(8, "features of the first level", usual="8-64")
     depth: int = setting(3, "levels above the bottleneck", usual="3-4")
-    gate: Literal["additive", "none"] = setting("additive", "attention gates; none makes a plain U-Net")
+    gate: Literal["additive", "multihead", "none"] = setting(
+        "additive", "attention gates; multihead has several side by side; none makes a plain U-Net"
+    )
+    heads: int = setting(4, "heads of each multihead gate", usual="2-8")
+    spatial_attention: bool = setting(
+        False, "also weigh each skip connection by a 7 x 7 convolution of its largest and mean features"
+    )
     filter_channel: bool = setting(
         False, "show the network the matched filter of the average particle; faint ones get it of themselves"
     )
@@ -61,13 +69,26 @@ class PickerConfig:
             raise CryopickError(
                 "the threshold must lie between 0 and 1, the least distance between 0 and 100"
             )
-        if self.gate not in ("additive", "none") or self.polarity not in ("dark", "light"):
+        if self.gate not in ("additive", "multihead", "none") or self.polarity not in ("dark", "light"):
             raise CryopickError(f"no such gate or polarity: {self.gate!r}, {self.polarity!r}")
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether the network makes attention maps."""
+        return self.gate != "none" or self.spatial_attention
 
     @property
     def diameter_angstrom(self) -> float | None:
         """Particle diameter in Å, or None if the pixel size is unknown."""
         return None if self.spacing is None else self.diameter * self.spacing
+
+    def for_digest(self) -> dict[str, Any]:
+        """Give the settings by name, as they are digested to tell models apart.
+
+        A setting that came later counts only where it is not the default: before it, nothing else was.
+        """
+        settings = dataclasses.asdict(self)
+        return {name: value for name, value in settings.items() if name not in LATER or value != LATER[name]}
 
     def diameter_at(self, spacing: float | None) -> float:
         """Particle diameter in px of a micrograph with this pixel size (Å/px).

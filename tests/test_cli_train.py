@@ -157,13 +157,14 @@ def test_every_setting_is_an_option_and_reaches_the_model():
         **{"positive_threshold": 0.8, "negative_threshold": 0.3},
     }
     network = {
-        **{"network_diameter": 8.0, "base_features": 1, "depth": 1, "gate": "none"},
+        **{"network_diameter": 8.0, "base_features": 1, "depth": 1, "gate": "multihead"},
+        **{"heads": 2, "spatial_attention": True},
         **{"filter_channel": True, "polarity": "light", "min_distance": 0.75},
     }
     assert set(changed) == {field.name for field in dataclasses.fields(TrainingConfig)}
     assert set(network) == set(NETWORK_OPTIONS)
     words = [f"--{name.replace('_', '-')}={value}" for name, value in (changed | network).items()]
-    words[words.index("--filter-channel=True")] = "--filter-channel"
+    words = [word.removesuffix("=True") for word in words]
     assert train(*words, "--labelled", "partly", quick=()) == 0
     found = header()
     assert {name: found["training"][name] for name in changed} == changed
@@ -291,6 +292,7 @@ def test_bad_sizes(capsys):
         *("initial-epochs=0", "epoch-crops=0", "batch-size=-1", "patch-size=0", "learning-rate=0"),
         *("learning-rate=nan", "held-out=1", "patience=-1", "seed=-1", "seed=99999999999999999999"),
         *("device=abacus", "base-features=0", "depth=99", "network-diameter=-1", "min-distance=nan"),
+        *("heads=0",),
         *("weight-decay=inf", "self-training-iterations=-1", "retrain-epochs=0", "positive-threshold=1.1"),
     ],
 )

@@ -176,7 +176,13 @@ def test_a_checkpoint_of_another_training_is_refused():
     saved = next(step.checkpoint for step in train(Picker.new(PICKER), [clicks()], SHORT) if step.checkpoint)
     with pytest.raises(CryopickError, match="other settings"):
         completed(train(Picker.new(PICKER), [clicks()], replace(SHORT, seed=1), resume=saved))
-    others = [{"base_features": 3}, {"gate": "none"}, {"depth": 1}, {"diameter": PICKER.diameter + 1}]
+    others = [
+        {"base_features": 3},
+        {"gate": "none"},
+        {"spatial_attention": True},
+        {"depth": 1},
+        {"diameter": PICKER.diameter + 1},
+    ]
     with pytest.raises(CryopickError, match="other labels"):
         completed(train(Picker.new(PICKER), [whole_field()], SHORT, resume=saved))
     for other in (replace(PICKER, **values) for values in others):
