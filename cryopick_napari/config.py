@@ -110,11 +110,21 @@ class TrainingConfig:
     learning_rate: float = setting(
         3e-3, "peak learning rate of AdamW", usual="1e-4 to 1e-3 with full networks"
     )
+    gate_learning_rate: float | None = setting(
+        None, "peak learning rate of the attention gates; none takes that of the rest"
+    )
     weight_decay: float = setting(1e-2, "weight decay of AdamW")
     gradient_clip: float = setting(1.0, "largest norm of the gradient")
     patience: int = setting(8, "epochs without a better validation before stopping; 0 never stops early")
     held_out: float = setting(0.2, "part of the labels kept for validation and for the threshold")
     target_radius: float = setting(0.5, "radius of the disc painted for a particle", "particle radii")
+    # What focal loss answers is no probability, which the threshold of a few clicks counts on.
+    loss: Literal["bce", "focal-dice"] = setting(
+        "bce", "cross entropy; or 0.7 focal + 0.3 Dice, for fully labelled fields"
+    )
+    attention_supervision: float = setting(
+        0.0, "weight of a loss that pulls the attention maps to the particles' discs", usual="0.1-0.3"
+    )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
         "auto", "arithmetic of the network; auto takes bfloat16 where the processor has it"
     )
@@ -145,6 +155,7 @@ class TrainingConfig:
                 raise CryopickError(
                     f"the {name.replace('_', ' ')} must be above 0, not {getattr(self, name)}"
                 )
+        self._check_attention()
         if not 0 <= self.seed < 2**32:
             raise CryopickError(f"the seed must be from 0 to {2**32 - 1}, not {self.seed}")
         if min(self.patience, self.self_training_iterations) < 0 or not 0 <= self.weight_decay < math.inf:
@@ -158,6 +169,17 @@ class TrainingConfig:
             raise CryopickError(f"the held-out part must lie between 0 and 1, not {self.held_out}")
         if self.precision not in ("auto", "float32", "bfloat16", "float16"):
             raise CryopickError(f"no such precision: {self.precision!r}")
+
+    def _check_attention(self) -> None:
+        """Refuse losses and rates of the gates that cannot be."""
+        if self.loss not in ("bce", "focal-dice"):
+            raise CryopickError(f"no such loss: {self.loss!r}")
+        if not 0 <= self.attention_supervision < math.inf:
+            raise CryopickError(
+                f"the attention supervision must be 0 or more, not {self.attention_supervision}"
+            )
+        if self.gate_learning_rate is not None and not 0 < self.gate_learning_rate < math.inf:
+            raise CryopickError(f"the gate learning rate must be above 0, not {self.gate_learning_rate}")
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,13 @@ def test_pickers_that_cannot_be_are_refused(values):
         {"negative_threshold": -0.1},
         {"negative_threshold": 0.95},
         {"positive_threshold": float("nan")},
+        {"loss": "hinge"},
+        {"attention_supervision": -0.1},
+        {"attention_supervision": float("nan")},
+        {"attention_supervision": float("inf")},
+        {"gate_learning_rate": 0.0},
+        {"gate_learning_rate": float("nan")},
+        {"gate_learning_rate": float("inf")},
     ],
     ids=str,
 )

@@ -190,6 +190,24 @@ def test_a_checkpoint_of_another_training_is_refused():
             completed(train(Picker.new(other), [clicks()], SHORT, resume=saved))
 
 
+@pytest.mark.parametrize("gate", ["additive", "multihead"])
+def test_a_training_with_every_option_resumes_as_an_uninterrupted_one(gate):
+    start = Picker.new(replace(PICKER, gate=gate, heads=2, spatial_attention=True))
+    options = {"loss": "focal-dice", "attention_supervision": 0.3, "gate_learning_rate": 1e-3}
+    config = replace(SHORT, **options)
+    steps, whole = run(train(start, [whole_field()], config))
+    saved = next(step.checkpoint for step in steps if step.picker and step.epoch == 1)
+    _, resumed = run(train(start, [whole_field()], config, resume=saved))
+    assert torch.equal(weights(resumed), weights(whole))
+    assert {name: whole.training[name] for name in options} == options
+
+
+def test_a_plain_unet_with_supervised_attention_says_so():
+    plain = Picker.new(replace(PICKER, gate="none"))
+    with pytest.raises(CryopickError, match="no attention to supervise"):
+        completed(train(plain, [whole_field()], replace(SHORT, attention_supervision=0.1)))
+
+
 def test_no_progress_stops_early():
     stuck = replace(SHORT, initial_epochs=20, patience=2, learning_rate=1e-12, weight_decay=0.0)
     steps, _ = run(train(Picker.new(PICKER), [whole_field()], stuck))
