@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
@@ -27,7 +28,8 @@ LARGEST = {
     "depth": 8,
     "heads": 64,
 }
-LATER = {"heads": 4, "spatial_attention": False}  # settings that older digests know nothing of
+# Settings that older digests know nothing of.
+LATER = {"heads": 4, "spatial_attention": False, "blend": False}
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,11 @@ class PickerConfig:
         13.5, "particle diameter after Fourier cropping; none keeps the file's own pixels", "px"
     )
     base_features: int = setting(8, "features of the first level", usual="8-64")
-    depth: int = setting(3, "levels above the bottleneck", usual="3-4")
+    depth: int = setting(
+        3,
+        "levels above the bottleneck; 0 is the matched filter of the labels, no network",
+        usual="3-4",
+    )
     gate: Literal["additive", "multihead", "none"] = setting(
         "additive", "attention gates; multihead has several side by side; none makes a plain U-Net"
     )
@@ -50,6 +56,9 @@ class PickerConfig:
     )
     filter_channel: bool = setting(
         False, "show the network the matched filter of the average particle; faint ones get it of themselves"
+    )
+    blend: bool = setting(
+        False, "add the matched filter's answer to the network's; held-out labels decide it in a training"
     )
     polarity: Literal["dark", "light"] = setting(
         "dark", "particles darker or lighter than the ice; the labels tell, unless it is given"
@@ -62,7 +71,7 @@ class PickerConfig:
         """Refuse values that no model can have."""
         for name, largest in LARGEST.items():
             value = getattr(self, name)
-            if value is not None and not 0 < value <= largest:
+            if value is not None and not (0 < value <= largest or (name, value) == ("depth", 0)):
                 what = name.replace("_", " ")
                 raise CryopickError(f"the {what} must be above 0 and at most {largest}, not {value}")
         if not (0 <= self.threshold <= 1 and 0 <= self.min_distance <= 100):
@@ -75,7 +84,7 @@ class PickerConfig:
     @property
     def has_attention(self) -> bool:
         """Whether the network makes attention maps."""
-        return self.gate != "none" or self.spatial_attention
+        return self.depth > 0 and (self.gate != "none" or self.spatial_attention)
 
     @property
     def diameter_angstrom(self) -> float | None:
@@ -124,6 +133,9 @@ class TrainingConfig:
     )
     attention_supervision: float = setting(
         0.0, "weight of a loss that pulls the attention maps to the particles' discs", usual="0.1-0.3"
+    )
+    first_look: bool = setting(
+        True, "end with the matched filter of the labels, or with both together, where held-out labels say so"
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
         "auto", "arithmetic of the network; auto takes bfloat16 where the processor has it"
@@ -251,6 +263,7 @@ PRESETS = {
             "initial_epochs": 100,
             "retrain_epochs": 30,
             "negative_threshold": 0.05,
+            "first_look": False,
             "epoch_crops": 1280,
             "batch_size": 128,
             "patch_size": 128,
@@ -259,6 +272,25 @@ PRESETS = {
         },
     ),
 }
+
+
+# A few clicks are soon learned by heart: less of everything does better.
+CLICKS_TRAINING = {"learning_rate": 1e-3, "initial_epochs": 8}
+
+
+def training_config(preset: str, only_clicks: bool, own: Mapping[str, Any]) -> TrainingConfig:
+    """Put together how a model is made.
+
+    Parameters
+    ----------
+    preset : str
+    only_clicks : bool
+        No field is fully labelled anywhere; the small and the medium preset then train less.
+    own : mapping
+        What the user wants otherwise.
+    """
+    few = CLICKS_TRAINING if only_clicks and preset in ("small", "medium") else {}
+    return TrainingConfig(**{**PRESETS[preset].training, **few, **own})
 
 
 Config = TypeVar("Config", PickerConfig, TrainingConfig)

@@ -96,6 +96,7 @@ class UNet(nn.Module):
         self, in_channels: int = 1, out_channels: int = 1, base_features: int = 64, depth: int = 4
     ) -> None:
         super().__init__()
+        self.in_channels = in_channels
         self.depth = depth
         widths = [base_features * 2**level for level in range(depth + 1)]
         self.encoder = nn.ModuleList(
@@ -253,39 +254,59 @@ class PickingNetwork(nn.Module):
 
     Parameters
     ----------
-    unet : UNet
-        With one input channel, or two if there is a filter.
+    unet : UNet or None
+        With one input channel, or two if there is a filter. None: the filter's response is the answer.
     kernel_side : int
         Side of the filter's template, px (odd); 0 for no filter.
+    blends : bool
+        Add the filter's response to the U-Net's answer, each by its weight.
     """
 
     kernel: Tensor
     gain: Tensor
+    weights: Tensor  # of the U-Net's logits and of the filter's response, and a constant
 
-    def __init__(self, unet: UNet, kernel_side: int = 0) -> None:
+    def __init__(self, unet: UNet | None, kernel_side: int = 0, blends: bool = False) -> None:
         super().__init__()
         self.unet = unet
         self.register_buffer("kernel", torch.zeros(kernel_side, kernel_side))
         self.register_buffer("gain", torch.ones(()))
+        self.blends = blends or unet is None
+        if self.blends:
+            self.register_buffer("weights", torch.tensor([1.0, 1.0, 0.0]))
 
     def forward(self, image: Tensor) -> Tensor:
         """Return logits (b, 1, h, w) of an image (b, 1, h, w)."""
-        logits: Tensor = self.unet(self.with_filter(image))
-        return logits
+        return self._blended(image, None if self.unet is None else self.unet(self.with_filter(image)))
+
+    def _blended(self, image: Tensor, logits: Tensor | None) -> Tensor:
+        """Add the filter's response to the U-Net's logits, if that is wanted."""
+        if not self.blends:
+            assert logits is not None
+            return logits
+        answer = self.filtered(image) * self.weights[1] + self.weights[2]
+        return answer if logits is None else answer + logits * self.weights[0]
+
+    def filtered(self, image: Tensor) -> Tensor:
+        """Return the filter's response to images (b, 1, h, w), scaled to unit variance."""
+        return matched_filter(image, self.kernel) * self.gain
 
     def with_attention(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the logits of an image (b, 1, h, w) together with the attention maps that made them."""
-        return self.unet.with_attention(self.with_filter(image))
+        if self.unet is None:
+            return self(image), {}
+        logits, maps = self.unet.with_attention(self.with_filter(image))
+        return self._blended(image, logits), maps
 
     def get_attention_maps(self, image: Tensor) -> dict[str, Tensor]:
-        """Return the attention maps of an image (b, 1, h, w), one a level; none for a plain U-Net."""
+        """Return the attention maps of an image (b, 1, h, w), one a level; none without gates."""
         return self.with_attention(image)[1]
 
     def with_filter(self, image: Tensor) -> Tensor:
-        """Append the filter's response, scaled to unit variance, as a channel."""
-        if not self.kernel.numel():
+        """Append the filter's response as a channel, for a U-Net that has a second one."""
+        if self.unet is None or self.unet.in_channels == 1:
             return image
-        return torch.cat([image, matched_filter(image, self.kernel) * self.gain], dim=1)
+        return torch.cat([image, self.filtered(image)], dim=1)
 
 
 def mean_over_heads(maps: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,18 @@ from cryopick_napari.losses import LOSSES, attention_loss
 from cryopick_napari.network import PickingNetwork
 
 Crops = tuple[Tensor, Tensor, Tensor]  # image, target, weight: each (b, 1, h, w)
+
+
+class AdamW(torch.optim.AdamW):
+    """PyTorch's AdamW, to the bit, but its compiler stays out.
+
+    Its own methods import the compiler, which takes 2 s, only to tell it to leave them alone.
+    """
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+    add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
+    state_dict = inspect.unwrap(torch.optim.AdamW.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.AdamW.load_state_dict)
 
 
 class Optimiser:
@@ -41,7 +54,7 @@ class Optimiser:
         self.at_once = config.batch_size
         self.message = ""
         self.device = next(network.parameters()).device
-        self.adamw = torch.optim.AdamW(
+        self.adamw = AdamW(
             parameter_groups(network, config), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         self.scaler = gradient_scaler(self.device, config.precision)
@@ -73,7 +86,7 @@ class Optimiser:
     def _accumulated(self, crops: Crops) -> float:
         """Add up the gradients of all crops, a few at a time."""
         self.network.train()
-        self.adamw.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         total_weight = crops[2].sum().clamp(min=1.0).to(self.device)
         total = torch.zeros((), device=self.device)
         for part in zip(*(torch.split(plane, self.at_once) for plane in crops), strict=True):
@@ -125,7 +138,7 @@ class Optimiser:
 
 def parameter_groups(network: PickingNetwork, config: TrainingConfig) -> list[dict[str, Any]]:
     """Sort parameters by learning rate: ``factor`` is what to multiply the rate of a step by."""
-    gates = list(network.unet.attention_parameters())
+    gates = [] if network.unet is None else list(network.unet.attention_parameters())
     if not gates and (config.attention_supervision or config.gate_learning_rate is not None):
         raise CryopickError(
             "a plain U-Net has no attention to supervise, nor gates with a learning rate of their own: "

@@ -46,6 +46,18 @@ def find_peaks(
     return Picks.of(yx[keep], score[keep])
 
 
+def highest_near(image: NDArray[np.float32], yx: NDArray[np.float32], radius: float) -> NDArray[np.float32]:
+    """Find the highest value of an image (h, w) within ``radius`` px of each position (n, 2)."""
+    reach = int(np.ceil(radius)) + 1
+    offsets = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1).T
+    pixels = np.rint(yx).astype(int)[:, None] + offsets
+    near = (((pixels - yx[:, None]) ** 2).sum(-1) <= radius**2) | (offsets == 0).all(-1)
+    near &= ((pixels >= 0) & (pixels < image.shape)).all(-1)
+    rows, columns = np.moveaxis(np.clip(pixels, 0, np.asarray(image.shape) - 1), -1, 0)
+    highest: NDArray[np.float32] = np.where(near, image[rows, columns], -np.inf).max(axis=1)
+    return highest
+
+
 def spaced(yx: NDArray[np.float64], distance: float) -> NDArray[np.intp]:
     """Choose positions (n, 2), first come first served, none nearer than ``distance`` px to another."""
     keep = np.ones(len(yx), dtype=bool)

@@ -28,6 +28,9 @@ CLEARLY = 1.5  # how much more an inverted field must answer before it is taken 
 
 def make_network(config: PickerConfig) -> PickingNetwork:
     """Build the network that a configuration describes, with fresh weights."""
+    diameter = min(config.diameter, config.network_diameter or config.diameter)
+    if not config.depth:
+        return PickingNetwork(None, kernel_side(diameter))
     size = {"in_channels": 2 if config.filter_channel else 1}
     size |= {"base_features": config.base_features, "depth": config.depth}
     if config.has_attention:
@@ -36,8 +39,8 @@ def make_network(config: PickerConfig) -> PickingNetwork:
         )
     else:
         unet = UNet(**size)
-    diameter = min(config.diameter, config.network_diameter or config.diameter)
-    network = PickingNetwork(unet, kernel_side(diameter) if config.filter_channel else 0)
+    has_filter = config.filter_channel or config.blend
+    network = PickingNetwork(unet, kernel_side(diameter) if has_filter else 0, config.blend)
     # Channels last is what convolutions are fastest in, on CPUs (1.2 to 1.6 times) as on GPUs.
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
@@ -68,7 +71,7 @@ class Picker:
     @property
     def device(self) -> torch.device:
         """Where the network lives."""
-        return next(self.network.parameters()).device
+        return self.network.kernel.device
 
     def to(self, device: str | torch.device) -> Picker:
         """Move to a device, in place of the copy it was on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -84,6 +85,10 @@ def fourier_resize(image: Tensor, shape: tuple[int, int]) -> Tensor:
     return resized
 
 
+# The last result for each micrograph that is still in use: every click asks for it again.
+_KNOWN: WeakKeyDictionary[Micrograph, tuple[tuple[object, ...], Scaled]] = WeakKeyDictionary()
+
+
 def to_network_scale(
     micrograph: Micrograph,
     diameter: float,
@@ -107,8 +112,18 @@ def to_network_scale(
     Returns
     -------
     Scaled
-        With dark particles still dark.
+        With dark particles still dark. Its tensors are shared: never change them.
     """
+    asked = (diameter, network_diameter, str(device))
+    known = _KNOWN.get(micrograph)
+    if known is None or known[0] != asked:
+        known = _KNOWN[micrograph] = asked, _scaled(micrograph, diameter, network_diameter, device)
+    return known[1]
+
+
+def _scaled(
+    micrograph: Micrograph, diameter: float, network_diameter: float | None, device: str | torch.device
+) -> Scaled:
     factor = 1.0 if network_diameter is None else min(1.0, network_diameter / diameter)
     height, width = micrograph.shape
     shape = max(1, round(height * factor)), max(1, round(width * factor))

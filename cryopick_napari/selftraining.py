@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 
 from cryopick_napari.checkpoint import Checkpoint
+from cryopick_napari.choosing import calibrated, network_alone
 from cryopick_napari.config import PickerConfig, TrainingConfig
 from cryopick_napari.devices import resolve_device
 from cryopick_napari.errors import CryopickError
@@ -22,7 +23,7 @@ from cryopick_napari.micrograph import Micrograph, read_micrograph
 from cryopick_napari.patches import Canvas
 from cryopick_napari.picker import Picker
 from cryopick_napari.pseudolabels import has_spare_ground, pseudo_labelled
-from cryopick_napari.training import DEFAULTS, Job, Progress, calibrated, canvas, fit, train
+from cryopick_napari.training import DEFAULTS, Job, Progress, canvas, fit, train
 
 Unlabelled = Micrograph | Path | str
 Result = TypeVar("Result")
@@ -74,7 +75,7 @@ def self_train(
     CryopickError
         As `train` does, and if no label can be held out or nothing is unlabelled.
     """
-    if not config.self_training_iterations:
+    if not (config.self_training_iterations and picker.config.depth):
         return (yield from train(picker, examples, config, validation, resume))
     relay = _Relay()
     device = resolve_device(config.device)
@@ -83,16 +84,17 @@ def self_train(
     others = yield from relay.through(_prepared(unlabelled, labelled, picker.config, device))
     _check(fields, others)
     if picker.training and resume is None:
-        best = calibrated(replace(picker, network=copy.deepcopy(picker.network).to(device)), fields, config)
+        alone = network_alone(picker)
+        best = calibrated(replace(alone, network=copy.deepcopy(alone.network).to(device)), fields, config)
     else:
         best = yield from relay.through(fit(picker, _canvases(fields, config), fields, config, resume))
     kept = 0
     while kept < config.self_training_iterations and not relay.stopped:
-        tried = yield from _round(best, fields, others, config, kept + 1, relay)
+        tried = yield from _round(best, picker, fields, others, config, kept + 1, relay)
         if tried is best:  # another round would learn from the same picks
             break
         best, kept = tried, kept + 1
-    record = {**dataclasses.asdict(config), "validation": best.training["validation"], "rounds_kept": kept}
+    record = {**best.training, **dataclasses.asdict(config), "rounds_kept": kept}
     return replace(best, training=record)
 
 
@@ -164,6 +166,7 @@ def _check(fields: Sequence[Field], others: Sequence[Field]) -> None:
 
 def _round(
     best: Picker,
+    start: Picker,
     fields: Sequence[Field],
     others: Sequence[Field],
     config: TrainingConfig,
@@ -189,7 +192,8 @@ def _round(
     settings = replace(config, initial_epochs=config.retrain_epochs, seed=(config.seed + number) % 2**32)
     # Labels are half of what is learned from: picks must not drown them.
     canvases = labelled * max(1, math.ceil(len(picked) / len(labelled))) + picked
-    job = fit(best, canvases, fields, settings)
+    # The first look has no network: a new one learns from its picks.
+    job = fit(best if best.config.depth else start, canvases, fields, settings)
     tried = yield from relay.through(job, lambda progress: _counted_on(now, progress))
     before, after = _loss(best), _loss(tried)
     verdict = "kept" if after <= before else "rejected"
@@ -240,8 +244,8 @@ def _counted_on(now: Progress, progress: Progress) -> Progress:
 
 
 def _loss(picker: Picker) -> float:
-    """Look up the loss on held-out labels that its training recorded."""
-    return float(picker.training["validation"]["loss"])
+    """Look up the network's loss on held-out labels that its training recorded."""
+    return float(picker.training.get("network", picker.training["validation"])["loss"])
 
 
 def _canvases(fields: Sequence[Field], config: TrainingConfig) -> list[Canvas]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
@@ -12,18 +11,18 @@ import numpy as np
 import torch
 
 from cryopick_napari.checkpoint import Checkpoint
+from cryopick_napari.choosing import calibrated, network_alone, settled
 from cryopick_napari.config import TrainingConfig
 from cryopick_napari.devices import resolve_device
 from cryopick_napari.fields import Field, inside, labelled_fields, target_and_weight
+from cryopick_napari.first_look import first_look, with_template
 from cryopick_napari.history import Row, row_of
 from cryopick_napari.labels import Example
-from cryopick_napari.network import PickingNetwork
 from cryopick_napari.optimiser import Optimiser
 from cryopick_napari.patches import Canvas, batch
-from cryopick_napari.picker import Picker, probability_map
+from cryopick_napari.picker import Picker
 from cryopick_napari.resume import Best, checkpoint_of, restore, subject_of
-from cryopick_napari.template import kernel_of, matched_filter, radial_profile
-from cryopick_napari.validation import Answer, Validation, validate
+from cryopick_napari.validation import Validation, answers_of, validate
 
 DEFAULTS = TrainingConfig()
 WARM_UP = 0.08  # part of the training in which the learning rate rises
@@ -113,6 +112,8 @@ def train(
         If nothing is labelled, the checkpoint is of another training, or memory does not suffice.
     """
     yield Progress("preparing", epochs=config.initial_epochs)
+    if not picker.config.depth:
+        return first_look(examples, picker.config)
     fields = labelled_fields(examples, validation, picker.config, config, resolve_device(config.device))
     canvases = [canvas(field, config.target_radius) for field in fields if field.learned.any()]
     return (yield from fit(picker, canvases, fields, config, resume))
@@ -126,6 +127,7 @@ def fit(
     resume: Checkpoint | None = None,
 ) -> Job:
     """Train on crops of the canvases, and validate on what is held out of the fields; see `train`."""
+    picker = network_alone(picker)
     near_label = 0.0 if all(field.is_complete for field in fields) else NEAR_LABEL
     network = copy.deepcopy(picker.network).to(resolve_device(config.device))
     network = with_template(network, fields)
@@ -159,7 +161,8 @@ def fit(
             if stop:
                 break
         snapshot = copy.deepcopy(network).eval()
-        found = validate_network(snapshot, fields, picker.config.min_distance, config)
+        answers = answers_of(replace(picker, network=snapshot), fields, averaging=False)
+        found = validate(answers, picker.config.min_distance, config.target_radius)
         if found.quality >= best.quality:
             best.network, best.quality, best.epoch = snapshot, found.quality, epoch + 1
         shown = replace(picker, config=replace(picker.config, threshold=found.threshold), network=snapshot)
@@ -169,7 +172,11 @@ def fit(
         saved = None if stop else checkpoint_of(epoch + 1, optimiser, best, history, config, subject)
         stop |= bool((yield replace(plan, picker=shown, checkpoint=saved)))
     yield replace(plan, phase="calibrating", validation=None)
-    return calibrated(replace(picker, network=best.network), fields, config)
+    trained = calibrated(replace(picker, network=best.network), fields, config)
+    chosen, verdict = settled(trained, fields, config) if config.first_look else (trained, "")
+    if verdict:
+        yield replace(plan, phase="calibrating", validation=None, message=verdict)
+    return chosen
 
 
 def schedule(done: float) -> float:
@@ -189,45 +196,6 @@ def canvas(field: Field, target_radius: float) -> Canvas:
     image = field.scaled.image
     planes = torch.stack([image, target.to(image.device), weight.to(image.device)])
     return Canvas(planes, torch.from_numpy(field.positives[inside(field.positives, field.learned)]))
-
-
-def with_template(network: PickingNetwork, fields: Sequence[Field]) -> PickingNetwork:
-    """Give a new network's filter the average particle of the labels that training may use."""
-    if not network.kernel.numel() or network.kernel.any():
-        return network
-    learned = [(field, field.positives[inside(field.positives, field.learned)]) for field in fields]
-    profiles = [radial_profile(field.scaled.image, yx, field.diameter) for field, yx in learned]
-    total, count = np.sum(profiles, axis=0)
-    mean = torch.from_numpy(total / np.maximum(count, 1)).float()
-    # The network's template was measured for the intended diameter: the real one differs a little.
-    network.kernel.copy_(kernel_of(mean, fields[0].diameter, len(network.kernel)))
-    image = fields[0].scaled.image
-    network.gain.copy_(1 / matched_filter(image[None, None], network.kernel).std().clamp(min=1e-3))
-    return network
-
-
-def validate_network(
-    network: PickingNetwork,
-    fields: Sequence[Field],
-    min_distance: float,
-    config: TrainingConfig,
-    averaging: bool = False,
-) -> Validation:
-    """Score a network on the held-out parts of the fields."""
-    answers = [
-        Answer(field, probability_map(network, field.scaled.image, averaging, field.scaled.valid))
-        for field in fields
-        if field.tested.any()
-    ]
-    return validate(answers, min_distance, config.target_radius)
-
-
-def calibrated(picker: Picker, fields: Sequence[Field], config: TrainingConfig) -> Picker:
-    """Choose the threshold on the held-out labels, picking as the picker itself will."""
-    settings = picker.config
-    found = validate_network(picker.network, fields, settings.min_distance, config, settings.averaging)
-    record = {**dataclasses.asdict(config), "validation": dataclasses.asdict(found)}
-    return replace(picker, config=replace(settings, threshold=found.threshold), training=record)
 
 
 def completed(job: Job) -> Picker:

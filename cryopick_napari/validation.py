@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from cryopick_napari.fields import Field, Mask, inside, target_and_weight
 from cryopick_napari.metrics import STRICT, Score, best_threshold, discs, matched, roc_auc, score
-from cryopick_napari.peaks import LEAST_SCORE, find_peaks
+from cryopick_napari.peaks import LEAST_SCORE, find_peaks, highest_near
+from cryopick_napari.picker import Picker, probability_map
 from cryopick_napari.picks import Picks
 
 LEAST_ODDS = 0.75  # of a pick being right that make it worth having: F1 is highest near F1 / 2, some 0.43
 TOLERANCE = 0.02  # of F1: what a few hundred held-out particles cannot tell from the best
+
 MOST = 0.75  # of the held-out clicks that are found at all
 
 
@@ -33,6 +35,8 @@ class Validation:
         Area under the ROC curve of the probability against discs of half a radius.
     threshold : float
         The best one on these labels.
+    clicks, picks : int
+        Where labels are only clicks: how many are held out, and how many picks there are at the threshold.
     """
 
     loss: float
@@ -41,6 +45,16 @@ class Validation:
     f1: float
     auc: float
     threshold: float
+    clicks: int = 0
+    picks: int = 0
+
+    def in_words(self) -> str:
+        """Say the figures in a few words."""
+        if not isnan(self.f1):
+            return f"F1 {self.f1:.2f}"
+        return (
+            f"{round(self.recall * self.clicks)} of {self.clicks} held-out particles in {self.picks:,} picks"
+        )
 
     @property
     def quality(self) -> float:
@@ -60,8 +74,48 @@ class Answer:
         peaks = find_peaks(self.probability, min_distance * self.field.diameter, LEAST_SCORE)
         return peaks.where(inside(peaks.yx, self.field.usable))
 
+    @property
+    def held_out(self) -> NDArray[np.float32]:
+        """Labelled particles (n, 2) that training has not seen, px of the map."""
+        return self.field.positives[inside(self.field.positives, self.field.tested)]
 
-def validate(answers: Sequence[Answer], min_distance: float, target_radius: float) -> Validation:
+    def at(self, yx: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The highest answer (n,) near each position (n, 2)."""
+        return highest_near(self.probability, yx, STRICT * self.field.diameter)
+
+
+def answers_of(picker: Picker, fields: Sequence[Field], averaging: bool | None = None) -> list[Answer]:
+    """Ask a picker about the fields that hold something out.
+
+    Parameters
+    ----------
+    picker : Picker
+    fields : sequence of Field
+    averaging : bool, optional
+        Over the 8 flips and turns; as the picker itself does by default.
+    """
+    averages = picker.config.averaging if averaging is None else averaging
+    return [
+        Answer(field, probability_map(picker.network, field.scaled.image, averages, field.scaled.valid))
+        for field in fields
+        if field.tested.any()
+    ]
+
+
+def ranks(answers: Sequence[Answer], min_distance: float) -> NDArray[np.float64]:
+    """Count the picks that score more than each held-out particle (n,), over all fields.
+
+    The nearer to the top they are, the fewer other picks come with them: this compares models also
+    where labels are only clicks, which say nothing of precision.
+    """
+    scores = np.sort(np.concatenate([answer.picks(min_distance).score for answer in answers]))
+    known = np.concatenate([answer.at(answer.held_out) for answer in answers])
+    return (len(scores) - np.searchsorted(scores, known, side="right")).astype(np.float64)
+
+
+def validate(
+    answers: Sequence[Answer], min_distance: float, target_radius: float, threshold: float | None = None
+) -> Validation:
     """Score probability maps on the held-out parts of their fields.
 
     Parameters
@@ -71,14 +125,16 @@ def validate(answers: Sequence[Answer], min_distance: float, target_radius: floa
         Least distance between picks, in diameters.
     target_radius : float
         Radius of the painted discs, in particle radii, for the loss.
+    threshold : float, optional
+        To score at where labels are only clicks, instead of the one that suits a trained network.
     """
     complete = [answer for answer in answers if answer.field.is_complete]
     loss, auc = _loss(answers, target_radius), _auc(answers)
     if complete:
-        threshold, found = _complete_threshold(complete, min_distance)
-        return Validation(loss, found.precision, found.recall, found.f1, auc, threshold)
-    threshold, recall = _clicks_threshold(answers, min_distance, target_radius)
-    return Validation(loss, nan, recall, nan, auc, threshold)
+        best, found = _complete_threshold(complete, min_distance)
+        return Validation(loss, found.precision, found.recall, found.f1, auc, best)
+    threshold, recall, clicks, picks = _clicks_figures(answers, min_distance, target_radius, threshold)
+    return Validation(loss, nan, recall, nan, auc, threshold, clicks, picks)
 
 
 def _complete_threshold(answers: Sequence[Answer], min_distance: float) -> tuple[float, Score]:
@@ -106,37 +162,42 @@ def _on(picks: Picks, field: Field, ground: Mask) -> tuple[Picks, Picks]:
     return picks.where(inside(picks.yx, known)), truth.where(inside(truth.yx, known))
 
 
+def _clicks_figures(
+    answers: Sequence[Answer], min_distance: float, target_radius: float, threshold: float | None
+) -> tuple[float, float, int, int]:
+    """Find threshold, recall, held-out clicks and picks where only some particles are labelled."""
+    picks = [answer.picks(min_distance) for answer in answers]
+    hits = [
+        matched(some, Picks.of(answer.held_out), STRICT * answer.field.diameter)
+        for some, answer in zip(picks, answers, strict=True)
+    ]
+    scores = np.concatenate([np.zeros(0, np.float32), *(some.score for some in picks)])
+    hit = np.concatenate([np.zeros(0, np.bool_), *hits])
+    clicks = sum(len(answer.held_out) for answer in answers)
+    if threshold is None:
+        threshold = _clicks_threshold(scores, hit, answers, target_radius) if hit.any() else 0.5
+    kept = scores >= threshold
+    return threshold, float((hit & kept).sum() / max(1, clicks)), clicks, int(kept.sum())
+
+
 def _clicks_threshold(
-    answers: Sequence[Answer], min_distance: float, target_radius: float
-) -> tuple[float, float]:
-    """Choose a threshold, and the recall it gives, where only some particles are labelled.
+    scores: NDArray[np.float32], hit: Mask, answers: Sequence[Answer], target_radius: float
+) -> float:
+    """Choose a threshold on picks of which some hit a held-out click.
 
     Precision cannot be read off such labels. But where unlabelled pixels together weigh as much as
     labelled ones, a network answers ``1 / (1 + share * (1 + 1 / odds))`` to a place that holds a
     particle with these odds, if particles make up this share of the unlabelled pixels; the share
     follows from the number of picks. Held-out clicks bound the result: most must be found.
     """
-    scores, hits = [np.zeros(0, np.float32)], [np.zeros(0, np.bool_)]
-    ground, disc = 0.0, 0.0
-    for answer in answers:
-        field = answer.field
-        held = Picks.of(field.positives[inside(field.positives, field.held)])
-        picks = answer.picks(min_distance)
-        scores.append(picks.score)
-        hits.append(matched(picks, held, STRICT * field.diameter))
-        ground += field.usable.sum()
-        disc = np.pi * (target_radius * field.diameter / 2) ** 2
-    figures, hit = np.concatenate(scores), np.concatenate(hits)
-    order = np.argsort(-figures, kind="stable")
-    figures, hit = figures[order], hit[order]
-    if not hit.any():
-        return 0.5, 0.0
+    order = np.argsort(-scores, kind="stable")
+    figures, hit = scores[order], hit[order]
+    ground = float(sum(answer.field.usable.sum() for answer in answers))
+    disc = np.pi * (target_radius * answers[-1].field.diameter / 2) ** 2
     share = np.arange(1, len(figures) + 1) * disc / ground
     likely = figures >= 1 / (1 + share * (1 + 1 / LEAST_ODDS))
     most = int(np.argmax(np.cumsum(hit) >= MOST * hit.sum()))
-    last = max(most, int(np.flatnonzero(likely)[-1]) if likely.any() else 0)
-    clicks = sum(int(inside(answer.field.positives, answer.field.held).sum()) for answer in answers)
-    return float(figures[last]), float(hit[: last + 1].sum() / clicks)
+    return float(figures[max(most, int(np.flatnonzero(likely)[-1]) if likely.any() else 0)])
 
 
 def _loss(answers: Sequence[Answer], target_radius: float) -> float:

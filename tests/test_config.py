@@ -145,11 +145,14 @@ def test_later_settings_leave_the_digest_of_older_models_alone():
     before = {"diameter", "spacing", "network_diameter", "base_features", "depth", "gate", "filter_channel"}
     before |= {"polarity", "averaging", "min_distance", "threshold"}
     assert PickerConfig(gate="none").for_digest().keys() == before
-    assert PickerConfig(heads=2, spatial_attention=True).for_digest().keys() == before | LATER.keys()
+    assert (
+        PickerConfig(heads=2, spatial_attention=True, blend=True).for_digest().keys() == before | LATER.keys()
+    )
     assert {name: getattr(PickerConfig(), name) for name in LATER} == LATER
 
 
 def test_what_makes_attention_maps():
+    assert not PickerConfig(depth=0, spatial_attention=True).has_attention
     kinds = [("additive", False), ("multihead", False), ("none", True), ("none", False)]
     assert [PickerConfig(gate=gate, spatial_attention=spatial).has_attention for gate, spatial in kinds] == [
         *[True] * 3,

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -11,7 +13,7 @@ from cryopick_napari.config import TrainingConfig
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.metrics import roc_auc
 from cryopick_napari.network import AttentionUNet, PickingNetwork, UNet, mean_over_heads
-from cryopick_napari.optimiser import Crops, Optimiser
+from cryopick_napari.optimiser import AdamW, Crops, Optimiser
 
 CONFIG = TrainingConfig(batch_size=8, precision="float32", gradient_clip=1e6)
 
@@ -159,6 +161,38 @@ def test_a_new_optimiser_has_no_state():
     assert optimiser.state() == {}
     optimiser.restore({})
     assert optimiser.step(crops(), 1e-3) > 0
+
+
+def test_the_compiler_of_pytorch_is_not_imported():
+    code = (
+        "import sys, torch\n"
+        "from cryopick_napari.config import TrainingConfig\n"
+        "from cryopick_napari.network import PickingNetwork, UNet\n"
+        "from cryopick_napari.optimiser import Optimiser\n"
+        "optimiser = Optimiser(PickingNetwork(UNet(base_features=4)), TrainingConfig(batch_size=2))\n"
+        "optimiser.step([torch.rand(2, 1, 16, 16) for _ in range(3)], 1e-3)\n"
+        "optimiser.restore(optimiser.state())\n"
+        "print(*{'torch._dynamo', 'sympy'} & set(sys.modules))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_without_the_compiler_adamw_is_the_same():
+    ours, theirs = network(), network()
+    settings = {"lr": 1e-2, "weight_decay": 1e-2}
+    pairs = (
+        (ours, AdamW(ours.parameters(), **settings)),
+        (theirs, torch.optim.AdamW(theirs.parameters(), **settings)),
+    )
+    for step in range(3):
+        for made, adamw in pairs:
+            adamw.zero_grad()
+            made(crops(seed=step)[0]).square().mean().backward()
+            adamw.step()
+    for here, there in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(here, there)
+        assert here.requires_grad
 
 
 # Attention.

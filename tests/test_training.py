@@ -25,6 +25,7 @@ PICKER = PickerConfig(
     diameter=9, network_diameter=9, base_features=2, depth=2, filter_channel=True, averaging=False
 )
 SHORT = TrainingConfig(
+    first_look=False,
     initial_epochs=3,
     epoch_crops=8,
     batch_size=4,

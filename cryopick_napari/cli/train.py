@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cryopick_napari.cli import EXIT_DONE, EXIT_INTERRUPTED
 from cryopick_napari.cli.options import add_fields, add_size, given, particle_size
-from cryopick_napari.config import PRESETS, PickerConfig, TrainingConfig
+from cryopick_napari.config import PRESETS, PickerConfig, TrainingConfig, training_config
 from cryopick_napari.errors import CryopickError
 
 if TYPE_CHECKING:
@@ -89,9 +89,10 @@ def run(options: argparse.Namespace) -> int:
     from cryopick_napari.selftraining import self_train
 
     preset = options.preset or default_preset(resolve_device(getattr(options, "device", "auto")))
-    config = TrainingConfig(**{**PRESETS[preset].training, **given(options, TrainingConfig)})
-    unlabelled = _unlabelled(options, config)
+    unlabelled = _unlabelled(options)
     examples = _examples(options, *_sources(options), preset)
+    only_clicks = not any(example.labels.complete for example in examples)
+    config = training_config(preset, only_clicks, given(options, TrainingConfig))
     validation = []
     if options.val_data_dir is not None:
         validation = _examples(options, *_data_folder(options.val_data_dir), preset)
@@ -121,11 +122,11 @@ def _sources(options: argparse.Namespace) -> tuple[list[str], Path]:
     return options.micrographs, options.coordinates
 
 
-def _unlabelled(options: argparse.Namespace, config: TrainingConfig) -> list[Path]:
+def _unlabelled(options: argparse.Namespace) -> list[Path]:
     """List the micrographs that only self-training learns from."""
     from cryopick_napari.micrograph import find_micrographs
 
-    if options.unlabelled and not config.self_training_iterations:
+    if options.unlabelled and not getattr(options, "self_training_iterations", 0):
         raise CryopickError("--unlabelled needs --self-training-iterations, 2 to 5 say; or leave it out")
     return find_micrographs(options.unlabelled)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from napari._qt.dialogs.qt_activity_dialog import ActivityToggleItem
 from napari.utils import progress
+from qtpy.QtWidgets import QApplication, QLabel
 
 State = tuple[str, int, int]  # words, steps done, steps in all
 
@@ -49,9 +51,23 @@ class Activity:
         if bar is None:
             # A bar "with a GUI" writes nothing to the terminal.
             bar = self._bar = progress(total=steps, desc=text, gui=True)
+            _still()
         if bar.total != steps:
             bar.total = steps
         if bar.desc != f"{text}: ":
             bar.set_description(text)
         if step != bar.n:
             bar.update(step - bar.n)
+
+
+def _still() -> None:
+    """Stop the spinner beside napari's bars, which move enough.
+
+    Each of its 20 pictures a second has the whole window put together anew: half a core where there is
+    no graphics card, and training needs it.
+    """
+    for item in (widget for widget in QApplication.allWidgets() if isinstance(widget, ActivityToggleItem)):
+        for label in item.findChildren(QLabel):
+            movie = label.movie()
+            if movie is not None:
+                movie.setPaused(True)

@@ -101,7 +101,7 @@ class Canvas(QObject):
         """Hide the picks that score less."""
         layer = self._stack.get(Kind.PICKS)
         if layer is not None:
-            layers.colour_picks(layer, threshold)
+            layers.show_above(layer, threshold)
 
     def show_selected(self, yx: tuple[float, float] | None, diameter: float) -> None:
         """Frame a pick at a position, or none."""

@@ -66,6 +66,7 @@ class Learning(ModelsInUse):
         self._begun = (0.0, 0)  # when, at which step
         self._told = 0.0
         self._activity = Activity()
+        session.labels_changed.connect(self._on_labels)
 
     @property
     def is_running(self) -> bool:
@@ -135,6 +136,17 @@ class Learning(ModelsInUse):
             If it is not known any more.
         """
         self._begin(interrupted(self.session.opened()), resumes=True)
+
+    @property
+    def is_first_look(self) -> bool:
+        """Whether what is in use was not trained: the matched filter of the clicks."""
+        return self.picker is not None and self.record is None and not self.picker.config.depth
+
+    def take_first_look(self, picker: Picker | None) -> None:
+        """Use the matched filter of the clicks, as long as there is no model; None takes it away."""
+        if self.picker is not picker:
+            self._put_in_use(picker, None)
+            self.changed.emit()
 
     def stop(self) -> None:
         """Have enough: the best model so far is kept, and the training can go on later."""
@@ -215,6 +227,11 @@ class Learning(ModelsInUse):
             self._looking = Job(once(suggested_preset), "device")
             self._looking.returned.connect(self._on_device)
             self._looking.start()
+
+    def _on_labels(self) -> None:
+        """Have PyTorch at hand by the time that Train is pressed."""
+        if len(self.session.labels.positives):
+            self.look_at_device()
 
     def _on_device(self, preset: str) -> None:
         self.suggested = preset

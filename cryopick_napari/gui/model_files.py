@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import replacing
-from cryopick_napari.gui.computing import import_torch
+from cryopick_napari.gui.computing import import_torch, import_training
 from cryopick_napari.models import ModelRecord, Models
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def _load(path: Path) -> Picker:
 
 
 def suggested_preset() -> str:
-    """Say which preset suits this computer; imports PyTorch."""
-    import_torch()
+    """Say which preset suits this computer; imports all that a training needs."""
+    import_training()
     from cryopick_napari.devices import default_preset, resolve_device
 
     return default_preset(resolve_device())

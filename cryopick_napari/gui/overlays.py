@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from qtpy.QtCore import QTimer
+
 from cryopick_napari.gui.answers import Answer
 from cryopick_napari.gui.canvas import Canvas, Kind
+
+MAPS = (Kind.PROBABILITY, Kind.ATTENTION)
+PAUSE = 50  # ms between new layers: each takes napari a tenth of a second, and has to be painted, too
 
 
 class Overlays:
@@ -13,16 +18,35 @@ class Overlays:
         self.level = 0  # of the attention map, the finest first
         self._canvas = canvas
         self._answer: Answer | None = None
+        self._soon = QTimer(canvas)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(PAUSE)
+        self._soon.timeout.connect(self._add_one)
 
     @property
     def has_maps(self) -> bool:
         """Whether there is something to show."""
         return self._answer is not None
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether all that there is to show has its layer."""
+        return not self._missing()
+
     def take(self, answer: Answer | None) -> None:
-        """Show other maps, or none."""
+        """Show other maps, or none; layers that are new come one after the other."""
         self._answer = answer
-        self.draw()
+        for kind in MAPS:
+            if not self._has(kind):
+                self._canvas.drop(kind)
+            elif self._canvas.layer(kind) is not None:
+                self._show(kind)
+        if not self.is_drawn:
+            self._soon.start()
+
+    def close(self) -> None:
+        """Add nothing any more."""
+        self._soon.stop()
 
     def choose(self, level: int) -> None:
         """Choose the attention map to show, 0 for the finest."""
@@ -31,14 +55,27 @@ class Overlays:
 
     def draw(self) -> None:
         """Put the maps on the canvas, again if a person removed them."""
+        for kind in filter(self._has, MAPS):
+            self._show(kind)
+
+    def _add_one(self) -> None:
+        for kind in self._missing()[:1]:
+            self._show(kind)
+            self._soon.start()
+
+    def _missing(self) -> list[Kind]:
+        """List what has no layer yet."""
+        return [kind for kind in MAPS if self._has(kind) and self._canvas.layer(kind) is None]
+
+    def _has(self, kind: Kind) -> bool:
+        """Whether the model said such a thing."""
+        return self._answer is not None and (kind is Kind.PROBABILITY or bool(self._answer.attention))
+
+    def _show(self, kind: Kind) -> None:
         answer = self._answer
-        if answer is None:
-            self._canvas.drop(Kind.PROBABILITY, Kind.ATTENTION)
-            return
-        ratio = answer.scaled.ratio
-        self._canvas.show_map(Kind.PROBABILITY, answer.probability, ratio)
-        if answer.attention:
+        assert answer is not None
+        level, plane = 0, answer.probability
+        if kind is Kind.ATTENTION:
             level = min(self.level, len(answer.attention) - 1)
-            self._canvas.show_map(Kind.ATTENTION, answer.attention[level], ratio, level)
-        else:
-            self._canvas.drop(Kind.ATTENTION)
+            plane = answer.attention[level]
+        self._canvas.show_map(kind, plane, answer.scaled.ratio, level)

@@ -51,6 +51,7 @@ class Review(ShownPicks):
         session.model_changed.connect(self._on_model)
         session.project_changed.connect(self._on_project)
         session.closing.connect(self._asker.close)
+        session.closing.connect(self.overlays.close)
 
     @property
     def min_distance(self) -> float:
@@ -108,7 +109,13 @@ class Review(ShownPicks):
             self._asker.ask(None)
             return
         field, project, model = session.field, session.project, session.learning.model_name
-        question = Question(field.path, field.micrograph, picker, self.min_distance, is_draft=model is None)
+        question = Question(
+            field.path,
+            field.micrograph,
+            picker,
+            self.min_distance,
+            is_draft=model is None and not session.learning.is_first_look,
+        )
         if project is not None and model is not None:
             question = replace(question, save=partial(project.save_picks, field.path, model=model))
         self._asker.ask(question)

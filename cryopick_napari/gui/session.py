@@ -15,6 +15,7 @@ from cryopick_napari.display import DisplayFilter
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.canvas import LABELS, Canvas, Kind
 from cryopick_napari.gui.closing import Closing
+from cryopick_napari.gui.first_look import FirstLook
 from cryopick_napari.gui.learning import Learning
 from cryopick_napari.gui.picking import Picking
 from cryopick_napari.gui.places import project_folder
@@ -61,6 +62,7 @@ class Session(State):
         self.review = Review(self)
         self.picking = Picking(self)
         self.tools = Tools(self)
+        self.first_look = FirstLook(self)
 
     # the project
 

@@ -44,13 +44,14 @@ class Stack(QObject):
         layers = self.viewer.layers
         above = (self.get(other) for other in ORDER[ORDER.index(kind) + 1 :])
         place = min((layers.index(other) for other in above if other is not None), default=len(layers))
-        selection, active = set(layers.selection), layers.selection.active
         self._layers[kind] = layer
         with self.ours():
-            layers.insert(place, layer)
-            if selection:
-                layers.selection = selection
-                layers.selection.active = active
+            # To select the old ones again would cost more: napari makes controls for old and new together.
+            layers._activate_on_insert = not layers.selection
+            try:
+                layers.insert(place, layer)
+            finally:
+                layers._activate_on_insert = True
         return layer
 
     def drop(self, *kinds: Kind) -> None:

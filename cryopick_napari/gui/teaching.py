@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cryopick_napari.config import PRESETS, TrainingConfig
+from cryopick_napari.config import training_config
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.computing import import_torch
 from cryopick_napari.gui.lesson import Lesson, begin, forget
@@ -63,10 +63,11 @@ def _taught(lesson: Lesson, project: Project, resumes: bool) -> Generator[Step, 
     from cryopick_napari.selftraining import self_train
 
     preset = lesson.preset or default_preset(resolve_device(lesson.training.get("device", "auto")))
-    config = TrainingConfig(**{**PRESETS[preset].training, **lesson.training})
     examples = yield from _examples(lesson)
     if len(examples) < len(lesson.labels):  # stopped
         return None
+    only_clicks = not any(labels.complete for labels in lesson.labels.values())
+    config = training_config(preset, only_clicks, lesson.training)
     picker = _new_picker(lesson, examples, preset, config.seed)
     resume = load_checkpoint(project.folder / TRAINING, "training") if resumes else None
     if resume is None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from napari._qt.dialogs.qt_activity_dialog import ActivityToggleItem
 from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
 from napari.utils import progress
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication, QLabel
 
 from cryopick_napari.gui.activity import Activity
 
@@ -29,6 +31,23 @@ def test_a_bar_follows_the_work_and_goes(bars, capsys):
     assert bars() == []
     activity.close()
     assert capsys.readouterr().err == ""
+
+
+def test_the_spinner_beside_the_bar_is_still(bars, qtbot):
+    activity = Activity()
+    activity.show("Training", 1, 10)
+    [movie] = [
+        label.movie()
+        for item in QApplication.allWidgets()
+        if isinstance(item, ActivityToggleItem)
+        for label in item.findChildren(QLabel)
+        if label.movie() is not None
+    ]
+    frames = []
+    movie.frameChanged.connect(frames.append)
+    qtbot.wait(200)
+    assert not frames
+    activity.close()
 
 
 def test_work_that_ends_while_its_bar_is_drawn_leaves_none(bars):

@@ -11,10 +11,12 @@ from napari.utils import progress
 import cryopick_napari.selftraining
 from cryopick_napari.config import ParticleSize
 from cryopick_napari.errors import CryopickError
+from cryopick_napari.gui import learning
 from cryopick_napari.gui.lesson import LESSON, spread
 from cryopick_napari.gui.session import Session
 from cryopick_napari.labels import Labels
 from cryopick_napari.metrics import STRICT, score
+from cryopick_napari.picks import Picks
 from cryopick_napari.project import TRAINING
 from cryopick_napari.simulate import SAMPLE_DIAMETER, sample, samples
 
@@ -59,6 +61,17 @@ def reopened(session: Session, qtbot) -> None:
     folder = session.project.folder
     session.open_project(folder)
     qtbot.waitUntil(lambda: session.field is not None, timeout=10_000)
+
+
+def test_pytorch_comes_with_the_first_particle(opened, qtbot, monkeypatch):
+    imported = []
+    monkeypatch.setattr(learning, "suggested_preset", lambda: imported.append(1) or "small")
+    opened.edit(Labels(Picks.of([]), negatives=Picks.of([[50, 60]])))
+    assert opened.learning._looking is None
+    for count in (1, 2):
+        opened.edit(Labels(Picks.of([[100, 200]] * count)))
+    qtbot.waitUntil(lambda: opened.learning.suggested == "small")
+    assert imported == [1]
 
 
 def test_a_training_gives_a_saved_model_that_is_in_use(labelled, qtbot):

@@ -33,7 +33,7 @@ def reviewed(panel, qtbot):
 
 def wait(panel, qtbot):
     review = panel.review
-    qtbot.waitUntil(lambda: not review.is_running, timeout=30_000)
+    qtbot.waitUntil(lambda: not review.is_running and review.overlays.is_drawn, timeout=30_000)
     qtbot.waitUntil(lambda: len(panel.gallery._picks.scores) == len(review.picks), timeout=10_000)
 
 

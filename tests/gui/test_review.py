@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QTimer
 from trained import trained_picker, use
 
 from cryopick_napari.gui import asker
@@ -28,7 +29,8 @@ def reviewed(opened, picker, qtbot):
 
 
 def wait(session, qtbot):
-    qtbot.waitUntil(lambda: not session.review.is_running, timeout=30_000)
+    review = session.review
+    qtbot.waitUntil(lambda: not review.is_running and review.overlays.is_drawn, timeout=30_000)
 
 
 def go(session, number, qtbot):
@@ -62,7 +64,7 @@ def test_a_model_in_use_picks_the_micrograph_that_is_looked_at(reviewed, picker)
     assert found.precision > 0.3  # chance is below 0.1; a model of a few seconds misses many
     layer = layer_of(reviewed, Kind.PICKS)
     np.testing.assert_array_equal(layer.data, review.picks.yx)
-    np.testing.assert_array_equal(layer.border_color[:, 3] > 0, review.picks.score >= review.threshold)
+    np.testing.assert_array_equal(layer.size > 0, review.picks.score >= review.threshold)
     assert not reviewed.said
 
 
@@ -157,6 +159,20 @@ def test_the_active_layer_stays_the_active_one(opened, picker, qtbot):
     opened.review.show_overlay(Kind.ATTENTION, True)
     assert layers.selection.active is active
     assert set(layers.selection) == {active}
+
+
+def test_new_layers_come_one_by_one(opened, picker, qtbot):
+    events = []
+    opened.viewer.layers.events.inserted.connect(lambda event: events.append(event.value.name))
+    turns = QTimer()
+    turns.timeout.connect(lambda: events.append("a turn of the window"))
+    turns.start(1)
+    use(opened, picker)
+    wait(opened, qtbot)
+    turns.stop()
+    kept = [event for event, before in zip(events, [None, *events], strict=False) if event != before]
+    turn = "a turn of the window"
+    assert kept[:6] == [turn, "picks", turn, "probability", turn, "attention"]
 
 
 def test_layers_that_a_person_deletes_come_back_when_asked_for(reviewed, picker, qtbot):
@@ -254,7 +270,7 @@ def test_the_threshold_shows_and_hides_at_once(opened, qtbot):
         start = time.perf_counter()
         review.set_threshold(float(threshold))
         took.append(time.perf_counter() - start)
-        np.testing.assert_array_equal(layer.border_color[:, 3] > 0, review.picks.score >= threshold)
+        np.testing.assert_array_equal(layer.size > 0, review.picks.score >= threshold)
     assert np.median(took) < 0.05
 
 

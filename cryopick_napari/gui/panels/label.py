@@ -42,6 +42,10 @@ WORDS = {
         "double-click or press Enter at the last one.",
     ),
 }
+LOOK = (
+    "<b>First look</b>: {:,} places like your clicks are circled. Nothing is trained yet: "
+    "click some that are missed, then go on to Train."
+)
 CLICKING = (Tool.ADD, Tool.NEGATIVE, Tool.REMOVE, Tool.ERASE, Tool.MOVE)
 
 
@@ -51,8 +55,9 @@ class LabelPanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session
-        self.counts = QLabel()
-        self.counts.setWordWrap(True)
+        self.counts, self.look = QLabel(), QLabel()
+        for label in (self.counts, self.look):
+            label.setWordWrap(True)
         self.buttons = {tool: self._tool_button(tool) for tool in WORDS}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
@@ -63,6 +68,7 @@ class LabelPanel(QWidget):
         layout.addLayout(self._tool_grid())
         layout.addLayout(self._circle_row())
         layout.addWidget(self.counts)
+        layout.addWidget(self.look)
         layout.addLayout(self._history_row())
         layout.addWidget(_heading("3. Areas (optional)"))
         layout.addLayout(self._area_grid())
@@ -70,6 +76,8 @@ class LabelPanel(QWidget):
         session.tools.changed.connect(self._show_tool)
         for signal in (session.labels_changed, session.current_changed, session.field_shown):
             signal.connect(self._show_labels)
+        session.review.picks_changed.connect(self._show_look)
+        session.learning.changed.connect(self._show_look)
         self._show_tool()
         self._show_labels()
 
@@ -171,7 +179,15 @@ class LabelPanel(QWidget):
         self.whole.setChecked(bool(labels.complete))
         self.whole.blockSignals(False)
         self.counts.setText(_count_text(labels) if has_field else "")
+        self._show_look()
         self.areas_note.setText(self._areas_text(labels))
+
+    def _show_look(self) -> None:
+        """Say where the circles on the micrograph come from."""
+        is_look = self.session.learning.is_first_look
+        shown = int(self.session.review.is_shown().sum())
+        self.look.setText(LOOK.format(shown) if is_look and shown else "")
+        self.look.setVisible(bool(self.look.text()))
 
     def _areas_text(self, labels: Labels) -> str:
         field = self.session.field

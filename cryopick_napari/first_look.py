@@ -1,0 +1,154 @@
+"""The first look: picks by the matched filter of the average labelled particle, without any training.
+
+It is there after three clicks, and the floor that a trained network has to beat.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cryopick_napari.config import PickerConfig
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.fields import Field, hold_out_all, inside, prepare
+from cryopick_napari.labels import Example
+from cryopick_napari.metrics import STRICT
+from cryopick_napari.mixture import best_cut, fit_mixture
+from cryopick_napari.network import PickingNetwork
+from cryopick_napari.peaks import find_peaks
+from cryopick_napari.picker import Picker, make_network
+from cryopick_napari.template import kernel_of, matched_filter, radial_profile
+from cryopick_napari.validation import answers_of, validate
+
+LEAST_CLICKS = 3  # two particles make no average worth looking at
+MOST_CLICKS = 100  # that the threshold is chosen by; more take time and tell nothing new
+TYPICAL = 4.0  # logit of the score of an average particle, 0.98; that of the threshold is 0
+Profile = NDArray[np.float64]
+
+
+def first_look(examples: Sequence[Example], config: PickerConfig) -> Picker:
+    """Make a picker of the labels' average particle; it takes a fraction of a second.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+        With at least three labelled particles.
+    config : PickerConfig
+        Diameter, scale and polarity, such as `new_picker` finds.
+
+    Returns
+    -------
+    Picker
+        Of depth 0. Its threshold is the one of the highest F1 on fully labelled ground; where there is none,
+        the one whose expected F1 is highest.
+
+    Raises
+    ------
+    CryopickError
+        If too little is labelled on usable ground.
+    """
+    fields = [prepare(example, config) for example in examples]
+    picker = look_of(fields, config)
+    tested = [hold_out_all(field) for field in fields]
+    answers = answers_of(picker, tested)
+    found = validate(answers, config.min_distance, 2 * STRICT, picker.config.threshold)
+    record = {"validation": asdict(found)}
+    return replace(picker, config=replace(picker.config, threshold=found.threshold), training=record)
+
+
+def look_of(fields: Sequence[Field], config: PickerConfig) -> Picker:
+    """Make the first look of what training may use of fields, with the threshold that clicks suggest.
+
+    Raises
+    ------
+    CryopickError
+        If fewer than three particles are labelled there.
+    """
+    learned = [field.positives[inside(field.positives, field.learned)] for field in fields]
+    if sum(map(len, learned)) < LEAST_CLICKS:
+        raise CryopickError(f"a first look needs {LEAST_CLICKS} labelled particles on a live part of a field")
+    config = replace(config, depth=0, gate="none", filter_channel=True, averaging=False, threshold=0.5)
+    network = with_template(make_network(config).to(fields[0].scaled.image.device), fields)
+    maps = [network.filtered(field.scaled.image[None, None])[0, 0] for field in fields]
+    scores = np.concatenate(
+        [_peaks(response, field, config.min_distance) for response, field in zip(maps, fields, strict=True)]
+    )
+    known = np.concatenate(unbiased(fields, learned, len(network.kernel))) * float(network.gain)
+    mixture = fit_mixture(scores, known)
+    threshold = best_cut(mixture, scores)
+    steepness = TYPICAL / max(mixture.mean - threshold, mixture.spread / 2)
+    network.weights.copy_(torch.tensor([0.0, steepness, -steepness * threshold]))
+    return Picker(config, network.eval())
+
+
+def with_template(network: PickingNetwork, fields: Sequence[Field]) -> PickingNetwork:
+    """Give a new network's filter the average particle of the labels that training may use."""
+    if not network.kernel.numel() or network.kernel.any():
+        return network
+    learned = [(field, field.positives[inside(field.positives, field.learned)]) for field in fields]
+    total = np.sum([radial_profile(field.scaled.image, yx, field.diameter) for field, yx in learned], axis=0)
+    # The network's template was measured for the intended diameter: the real one differs a little.
+    network.kernel.copy_(_kernel(total, fields[0].diameter, len(network.kernel)))
+    image = fields[0].scaled.image
+    network.gain.copy_(1 / matched_filter(image[None, None], network.kernel).std().clamp(min=1e-3))
+    return network
+
+
+def _kernel(total: Profile, diameter: float, side: int) -> Tensor:
+    """Draw the mean of what `radial_profile` summed."""
+    mean = torch.from_numpy(total[0] / np.maximum(total[1], 1)).float()
+    return kernel_of(mean, diameter, side)
+
+
+def _peaks(response: Tensor, field: Field, min_distance: float) -> NDArray[np.float32]:
+    """Find the filter's response at all its peaks on usable ground."""
+    peaks = find_peaks(response.cpu().numpy(), min_distance * field.diameter, -math.inf)
+    scores: NDArray[np.float32] = peaks.where(inside(peaks.yx, field.usable)).score
+    return scores
+
+
+def unbiased(
+    fields: Sequence[Field], learned: Sequence[NDArray[np.float32]], side: int
+) -> list[NDArray[np.float64]]:
+    """Find the response at each labelled particle to the average of the others.
+
+    A particle agrees with an average that it is part of, in its noise too.
+    """
+    pairs = list(zip(fields, learned, strict=True))
+    total = np.sum([radial_profile(field.scaled.image, yx, field.diameter) for field, yx in pairs], axis=0)
+
+    def response(field: Field, place: NDArray[np.float32]) -> float:
+        others = total - radial_profile(field.scaled.image, place[None], field.diameter)
+        return _response(field, place, _kernel(others, fields[0].diameter, side))
+
+    every = math.ceil(sum(map(len, learned)) / MOST_CLICKS)
+    return [np.array([response(field, place) for place in yx[::every]]) for field, yx in pairs]
+
+
+def _response(field: Field, place: NDArray[np.float32], kernel: Tensor) -> float:
+    """Highest response to a template within half a radius of a place."""
+    reach = max(1, round(STRICT * field.diameter))
+    margin = len(kernel) // 2 + reach
+    image = field.scaled.image.cpu()
+    row, column = np.clip(np.rint(place).astype(int), 0, np.asarray(image.shape) - 1)
+    rows = _reflected(np.arange(row - margin, row + margin + 1), image.shape[0])
+    columns = _reflected(np.arange(column - margin, column + margin + 1), image.shape[1])
+    window = image[rows][:, columns]
+    response = F.conv2d(window[None, None], kernel.cpu()[None, None])[0, 0]
+    axis = torch.arange(-reach, reach + 1)
+    near = torch.hypot(axis[:, None].float(), axis[None].float()) <= reach
+    return float(response[near].max())
+
+
+def _reflected(index: NDArray[np.intp], size: int) -> Tensor:
+    """Mirror indices beyond an edge back into the image, as the filter does."""
+    folded = np.abs(index)
+    folded = np.where(folded >= size, 2 * (size - 1) - folded, folded)
+    return torch.from_numpy(np.clip(folded, 0, size - 1))

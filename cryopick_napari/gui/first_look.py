@@ -1,0 +1,99 @@
+"""A first look at what the clicks find, renewed at every click until there is a model."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, QTimer
+
+from cryopick_napari.config import ParticleSize
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.gui.computing import import_torch
+from cryopick_napari.gui.worker import Job, once
+from cryopick_napari.labels import Example, Labels
+from cryopick_napari.micrograph import Micrograph
+
+if TYPE_CHECKING:
+    from cryopick_napari.gui.session import Session
+    from cryopick_napari.picker import Picker
+
+LEAST_CLICKS = 3
+PAUSE = 100  # ms without a click before it is renewed
+
+
+class FirstLook(QObject):
+    """Puts the matched filter of the clicks in use while the project has no model."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._job: Job | None = None
+        self._of: Path | None = None  # the micrograph whose clicks it shows
+        self._is_stale = False
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(PAUSE)
+        self._soon.timeout.connect(self._look)
+        for signal in (session.labels_changed, session.size_changed):
+            signal.connect(self._soon.start)
+        session.closing.connect(self.close)
+
+    def close(self) -> None:
+        """Look no more."""
+        self._soon.stop()
+        if self._job is not None:
+            self._job.abandon()
+            self._job = None
+
+    def _look(self) -> None:
+        session = self._session
+        field, size = session.field, session.settings.size
+        if field is None or size is None or session.known_diameter is None or not self._is_wanted():
+            return
+        if len(session.labels.positives) < LEAST_CLICKS:
+            if field.path == self._of:  # the look at another micrograph's clicks stays
+                session.learning.take_first_look(None)
+            return
+        if self._job is not None:
+            self._is_stale = True
+            return
+        look = partial(looked, field.micrograph, session.labels, size)
+        job = self._job = Job(once(look), "first look")
+        job.returned.connect(lambda picker: self._take(job, field.path, picker))
+        job.failed.connect(lambda error: session.say(error) if job is self._job else None)
+        job.finished.connect(lambda: self._on_finished(job))
+        job.start()
+
+    def _is_wanted(self) -> bool:
+        learning = self._session.learning
+        is_free = learning.picker is None or learning.is_first_look
+        return is_free and self._session.settings.model is None and not learning.is_running
+
+    def _take(self, job: Job, path: Path, picker: Picker | None) -> None:
+        if job is self._job and picker is not None and self._is_wanted():
+            self._of = path
+            self._session.learning.take_first_look(picker)
+
+    def _on_finished(self, job: Job) -> None:
+        if job is self._job:
+            self._job = None
+            if self._is_stale:
+                self._is_stale = False
+                self._soon.start()
+
+
+def looked(micrograph: Micrograph, labels: Labels, size: ParticleSize) -> Picker | None:
+    """Take a first look, in a job; None if the labels lie on dead ground."""
+    import_torch()
+    from cryopick_napari.examples import new_picker
+    from cryopick_napari.first_look import first_look
+
+    example = Example(micrograph, labels)
+    diameter, radius = (size.diameter, None) if size.in_angstrom else (None, size.diameter / 2)
+    untrained = new_picker([example], diameter, radius=radius)
+    try:
+        return first_look([example], untrained.config)
+    except CryopickError:
+        return None
