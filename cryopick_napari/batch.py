@@ -159,8 +159,8 @@ def extra_files(file: Path, picker: Picker, settings: PickSettings) -> dict[str,
     stem = file.name.removesuffix(SUFFIX[settings.format])
     extras = {}
     if settings.maps:
-        gated = picker.config.gate != "none"
-        levels = [f"att{level + 1}" for level in range(picker.config.depth)] if gated else []
+        depth = picker.config.depth if picker.config.has_attention else 0
+        levels = [f"att{level + 1}" for level in range(depth)]
         extras = {kind: file.with_name(f"{stem}_{kind}.mrc") for kind in ("probability", *levels)}
     if settings.overlays:
         extras["overlay"] = file.with_name(f"{stem}_overlay.png")
@@ -281,7 +281,7 @@ def make_folder(folder: Path) -> None:
 
 def fingerprint(picker: Picker, settings: PickSettings) -> str:
     """Digest a model and the settings that change what it picks or how that is written."""
-    said = {"picker": asdict(picker.config), "settings": asdict(settings)}
+    said = {"picker": picker.config.for_digest(), "settings": asdict(settings)}
     for extra in ("maps", "overlays"):  # these add files, which are looked for by name
         del said["settings"][extra]
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())

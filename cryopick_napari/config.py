@@ -26,7 +26,10 @@ LARGEST = {
     "network_diameter": 10_000,
     "base_features": 1024,
     "depth": 8,
+    "heads": 64,
 }
+# Settings that older digests know nothing of.
+LATER = {"heads": 4, "spatial_attention": False, "blend": False}
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,13 @@ class PickerConfig:
         "levels above the bottleneck; 0 is the matched filter of the labels, no network",
         usual="3-4",
     )
-    gate: Literal["additive", "none"] = setting("additive", "attention gates; none makes a plain U-Net")
+    gate: Literal["additive", "multihead", "none"] = setting(
+        "additive", "attention gates; multihead has several side by side; none makes a plain U-Net"
+    )
+    heads: int = setting(4, "heads of each multihead gate", usual="2-8")
+    spatial_attention: bool = setting(
+        False, "also weigh each skip connection by a 7 x 7 convolution of its largest and mean features"
+    )
     filter_channel: bool = setting(
         False, "show the network the matched filter of the average particle; faint ones get it of themselves"
     )
@@ -69,13 +78,26 @@ class PickerConfig:
             raise CryopickError(
                 "the threshold must lie between 0 and 1, the least distance between 0 and 100"
             )
-        if self.gate not in ("additive", "none") or self.polarity not in ("dark", "light"):
+        if self.gate not in ("additive", "multihead", "none") or self.polarity not in ("dark", "light"):
             raise CryopickError(f"no such gate or polarity: {self.gate!r}, {self.polarity!r}")
+
+    @property
+    def has_attention(self) -> bool:
+        """Whether the network makes attention maps."""
+        return self.depth > 0 and (self.gate != "none" or self.spatial_attention)
 
     @property
     def diameter_angstrom(self) -> float | None:
         """Particle diameter in Å, or None if the pixel size is unknown."""
         return None if self.spacing is None else self.diameter * self.spacing
+
+    def for_digest(self) -> dict[str, Any]:
+        """Give the settings by name, as they are digested to tell models apart.
+
+        A setting that came later counts only where it is not the default: before it, nothing else was.
+        """
+        settings = dataclasses.asdict(self)
+        return {name: value for name, value in settings.items() if name not in LATER or value != LATER[name]}
 
     def diameter_at(self, spacing: float | None) -> float:
         """Particle diameter in px of a micrograph with this pixel size (Å/px).
@@ -97,11 +119,21 @@ class TrainingConfig:
     learning_rate: float = setting(
         3e-3, "peak learning rate of AdamW", usual="1e-4 to 1e-3 with full networks"
     )
+    gate_learning_rate: float | None = setting(
+        None, "peak learning rate of the attention gates; none takes that of the rest"
+    )
     weight_decay: float = setting(1e-2, "weight decay of AdamW")
     gradient_clip: float = setting(1.0, "largest norm of the gradient")
     patience: int = setting(8, "epochs without a better validation before stopping; 0 never stops early")
     held_out: float = setting(0.2, "part of the labels kept for validation and for the threshold")
     target_radius: float = setting(0.5, "radius of the disc painted for a particle", "particle radii")
+    # What focal loss answers is no probability, which the threshold of a few clicks counts on.
+    loss: Literal["bce", "focal-dice"] = setting(
+        "bce", "cross entropy; or 0.7 focal + 0.3 Dice, for fully labelled fields"
+    )
+    attention_supervision: float = setting(
+        0.0, "weight of a loss that pulls the attention maps to the particles' discs", usual="0.1-0.3"
+    )
     first_look: bool = setting(
         True, "end with the matched filter of the labels, or with both together, where held-out labels say so"
     )
@@ -135,6 +167,7 @@ class TrainingConfig:
                 raise CryopickError(
                     f"the {name.replace('_', ' ')} must be above 0, not {getattr(self, name)}"
                 )
+        self._check_attention()
         if not 0 <= self.seed < 2**32:
             raise CryopickError(f"the seed must be from 0 to {2**32 - 1}, not {self.seed}")
         if min(self.patience, self.self_training_iterations) < 0 or not 0 <= self.weight_decay < math.inf:
@@ -148,6 +181,17 @@ class TrainingConfig:
             raise CryopickError(f"the held-out part must lie between 0 and 1, not {self.held_out}")
         if self.precision not in ("auto", "float32", "bfloat16", "float16"):
             raise CryopickError(f"no such precision: {self.precision!r}")
+
+    def _check_attention(self) -> None:
+        """Refuse losses and rates of the gates that cannot be."""
+        if self.loss not in ("bce", "focal-dice"):
+            raise CryopickError(f"no such loss: {self.loss!r}")
+        if not 0 <= self.attention_supervision < math.inf:
+            raise CryopickError(
+                f"the attention supervision must be 0 or more, not {self.attention_supervision}"
+            )
+        if self.gate_learning_rate is not None and not 0 < self.gate_learning_rate < math.inf:
+            raise CryopickError(f"the gate learning rate must be above 0, not {self.gate_learning_rate}")
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,11 @@ def write_plot(path: Path, rows: Sequence[Row]) -> None:
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     epochs = [row["epoch"] for row in rows]
     losses, figures = figure.subplots(1, 2)
-    for name, label in (("loss", "training"), ("validation_loss", "held-out labels")):
+    for name, label in (("loss", "training"), ("validation_loss", "held-out labels: cross entropy")):
         losses.plot(epochs, [row.get(name) for row in rows], marker=".", label=label)
     for name in ("precision", "recall", "f1", "auc"):
         figures.plot(epochs, [row.get(name) for row in rows], marker=".", label=name.replace("f1", "F1"))
-    losses.set(xlabel="epoch", ylabel="loss (cross entropy)", ylim=(0, None))
+    losses.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
     figures.set(xlabel="epoch", ylabel="on held-out labels", ylim=(0, 1))
     for axes in (losses, figures):
         axes.legend(frameon=False)

@@ -1,10 +1,14 @@
 """U-Net and Attention U-Net.
 
 The U-Net is that of Ronneberger et al. (2015, MICCAI, 234-241) with batch normalisation; its
-additive attention gates are those of Oktay et al. (2018, arXiv:1804.03999).
+additive attention gates are those of Oktay et al. (2018, arXiv:1804.03999), its spatial attention is
+that of Woo et al. (2018, arXiv:1807.06521).
 """
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +41,37 @@ class AttentionGate(nn.Module):
         """Return alpha, (b, 1, h, w) in [0, 1], for the gating signal and the skip of one level."""
         alpha: Tensor = self.psi(F.relu(self.W_g(g) + self.W_x(x)))
         return alpha
+
+
+class MultiHeadGate(nn.Module):
+    """Several additive gates side by side, each with weights of its own.
+
+    They start from different weights, so that each may look for something else.
+    """
+
+    def __init__(self, gating: int, skip: int, inner: int, heads: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(AttentionGate(gating, skip, inner) for _ in range(heads))
+
+    def forward(self, g: Tensor, x: Tensor) -> Tensor:
+        """Return one alpha a head, (b, heads, h, w) in [0, 1]."""
+        return torch.cat([head(g, x) for head in self.heads], dim=1)
+
+
+class SpatialAttention(nn.Module):
+    """Weigh each place by the strongest and the mean feature around it.
+
+    ``beta = sigmoid(f([max_c x, mean_c x]))`` with a 7 x 7 convolution f (Woo et al. 2018, eq. 3).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, 7, padding=3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return beta, (b, 1, h, w) in [0, 1], for the features (b, c, h, w)."""
+        pooled = torch.cat([x.amax(dim=1, keepdim=True), x.mean(dim=1, keepdim=True)], dim=1)
+        return torch.sigmoid(self.conv(pooled))
 
 
 class UNet(nn.Module):
@@ -88,7 +123,7 @@ class UNet(nn.Module):
         -------
         logits : (b, out_channels, h, w) tensor
         maps : dict
-            ``att1`` at full resolution, ``att2`` at half, and so on; empty without gates.
+            ``att1`` at full resolution, ``att2`` at half, and so on; empty without attention.
         """
         height, width = image.shape[-2:]
         x = _padded(image, 2**self.depth)
@@ -107,6 +142,10 @@ class UNet(nn.Module):
             x = self.decoder[level](torch.cat([skip, x], dim=1))
         return _cropped(self._logits(x), height, width, 1), dict(sorted(maps.items()))
 
+    def attention_parameters(self) -> Iterator[nn.Parameter]:
+        """Go through the parameters of what weighs the skips; a plain U-Net has none."""
+        return iter(())
+
     def _logits(self, features: Tensor) -> Tensor:
         """Answer in full precision: rounded logits would make plateaus of the peaks."""
         with torch.autocast(features.device.type, enabled=False):
@@ -119,7 +158,7 @@ class UNet(nn.Module):
 
 
 class AttentionUNet(UNet):
-    """U-Net whose every skip connection passes an additive attention gate.
+    """U-Net whose every skip connection passes attention gates.
 
     With its defaults (1 channel in, 1 out, 64 features, depth 4) it has 31,393,901 parameters,
     1.1 % more than the plain U-Net.
@@ -128,6 +167,20 @@ class AttentionUNet(UNet):
     ----------
     in_channels, out_channels, base_features, depth : int
         As in `UNet`.
+    gate : str
+        ``additive``: one gate a skip; ``multihead``: several, see the notes; ``none``: no gate.
+    heads : int
+        Of each multi-head gate.
+    spatial_attention : bool
+        Whether each skip also passes spatial attention, see the notes.
+
+    Notes
+    -----
+    The skip x of a level is multiplied by one map, or by one a head. A map is the gate's
+    ``alpha(x, g)``, times ``beta(x)`` if there is spatial attention: that looks at the skip as the
+    encoder made it, beside the gate rather than after it, so that their product is all that weighs
+    the skip. With several heads, a 1 x 1 convolution combines the differently weighed skips:
+    ``x_att = f([alpha_1 x, ..., alpha_n x])``.
 
     Examples
     --------
@@ -139,11 +192,22 @@ class AttentionUNet(UNet):
     """
 
     def __init__(
-        self, in_channels: int = 1, out_channels: int = 1, base_features: int = 64, depth: int = 4
+        self,
+        in_channels: int = 1,
+        out_channels: int = 1,
+        base_features: int = 64,
+        depth: int = 4,
+        gate: str = "additive",
+        heads: int = 4,
+        spatial_attention: bool = False,
     ) -> None:
         super().__init__(in_channels, out_channels, base_features, depth)
         widths = [base_features * 2**level for level in range(depth)]
-        self.gates = nn.ModuleList(AttentionGate(width, width, max(1, width // 2)) for width in widths)
+        self.gates = nn.ModuleList(_gate(gate, width, heads) for width in widths if gate != "none")
+        self.spatial = nn.ModuleList(SpatialAttention() for _ in widths if spatial_attention)
+        self.combine = nn.ModuleList(
+            nn.Conv2d(heads * width, width, 1) for width in widths if gate == "multihead"
+        )
 
     def get_attention_maps(self, image: Tensor) -> dict[str, Tensor]:
         """Return the maps in [0, 1] that the forward pass multiplies its skips by.
@@ -157,12 +221,32 @@ class AttentionUNet(UNet):
         -------
         dict
             ``att1`` (b, 1, h, w), ``att2`` (b, 1, h/2, w/2), ... ``att{depth}``; odd sides round up.
+            A multi-head gate has a channel a head: (b, heads, h, w), ...
         """
         return self.with_attention(image)[1]
 
+    def attention_parameters(self) -> Iterator[nn.Parameter]:
+        """Go through the parameters of gates, spatial attention, and what combines heads."""
+        return itertools.chain.from_iterable(
+            part.parameters() for part in (self.gates, self.spatial, self.combine)
+        )
+
     def _gated(self, level: int, gating: Tensor, skip: Tensor) -> tuple[Tensor, Tensor | None]:
-        alpha = self.gates[level](gating, skip)
-        return alpha * skip, alpha
+        maps = self._maps(level, gating, skip)
+        if maps is None:
+            return skip, None
+        if not self.combine:
+            return maps * skip, maps
+        weighed = torch.cat([alpha * skip for alpha in torch.split(maps, 1, dim=1)], dim=1)
+        return self.combine[level](weighed), maps
+
+    def _maps(self, level: int, gating: Tensor, skip: Tensor) -> Tensor | None:
+        """Make what the skip of a level is multiplied by: one map, or one a head."""
+        alpha: Tensor | None = self.gates[level](gating, skip) if self.gates else None
+        if not self.spatial:
+            return alpha
+        beta: Tensor = self.spatial[level](skip)
+        return beta if alpha is None else alpha * beta
 
 
 class PickingNetwork(nn.Module):
@@ -193,23 +277,30 @@ class PickingNetwork(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return logits (b, 1, h, w) of an image (b, 1, h, w)."""
-        if not self.blends:
-            return self._network(image)
-        answer = self.filtered(image) * self.weights[1] + self.weights[2]
-        return answer if self.unet is None else answer + self._network(image) * self.weights[0]
+        return self._blended(image, None if self.unet is None else self.unet(self.with_filter(image)))
 
-    def _network(self, image: Tensor) -> Tensor:
-        assert self.unet is not None
-        logits: Tensor = self.unet(self.with_filter(image))
-        return logits
+    def _blended(self, image: Tensor, logits: Tensor | None) -> Tensor:
+        """Add the filter's response to the U-Net's logits, if that is wanted."""
+        if not self.blends:
+            assert logits is not None
+            return logits
+        answer = self.filtered(image) * self.weights[1] + self.weights[2]
+        return answer if logits is None else answer + logits * self.weights[0]
 
     def filtered(self, image: Tensor) -> Tensor:
         """Return the filter's response to images (b, 1, h, w), scaled to unit variance."""
         return matched_filter(image, self.kernel) * self.gain
 
+    def with_attention(self, image: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the logits of an image (b, 1, h, w) together with the attention maps that made them."""
+        if self.unet is None:
+            return self(image), {}
+        logits, maps = self.unet.with_attention(self.with_filter(image))
+        return self._blended(image, logits), maps
+
     def get_attention_maps(self, image: Tensor) -> dict[str, Tensor]:
         """Return the attention maps of an image (b, 1, h, w), one a level; none without gates."""
-        return {} if self.unet is None else self.unet.with_attention(self.with_filter(image))[1]
+        return self.with_attention(image)[1]
 
     def with_filter(self, image: Tensor) -> Tensor:
         """Append the filter's response as a channel, for a U-Net that has a second one."""
@@ -218,9 +309,22 @@ class PickingNetwork(nn.Module):
         return torch.cat([image, self.filtered(image)], dim=1)
 
 
+def mean_over_heads(maps: Tensor) -> Tensor:
+    """Average the maps (b, heads, h, w) of a level to the one (b, 1, h, w) that is shown and supervised."""
+    return maps.mean(dim=1, keepdim=True)
+
+
 def parameter_count(network: nn.Module) -> int:
     """Count the trainable parameters."""
     return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
+
+def _gate(kind: str, width: int, heads: int) -> nn.Module:
+    """Make the gate of a level; its inner width is half of the skip's."""
+    inner = max(1, width // 2)
+    if kind == "multihead":
+        return MultiHeadGate(width, width, inner, heads)
+    return AttentionGate(width, width, inner)
 
 
 def _padded(image: Tensor, multiple: int) -> Tensor:

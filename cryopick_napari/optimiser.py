@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from cryopick_napari.config import TrainingConfig
 from cryopick_napari.devices import autocast, gradient_scaler
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.losses import weighted_bce
+from cryopick_napari.losses import LOSSES, attention_loss
 from cryopick_napari.network import PickingNetwork
 
 Crops = tuple[Tensor, Tensor, Tensor]  # image, target, weight: each (b, 1, h, w)
@@ -40,6 +41,11 @@ class Optimiser:
     network : PickingNetwork
         Trained in place.
     config : TrainingConfig
+
+    Raises
+    ------
+    CryopickError
+        If the configuration says how attention is to learn, and the network has none.
     """
 
     def __init__(self, network: PickingNetwork, config: TrainingConfig) -> None:
@@ -48,11 +54,13 @@ class Optimiser:
         self.at_once = config.batch_size
         self.message = ""
         self.device = next(network.parameters()).device
-        self.adamw = AdamW(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        self.adamw = AdamW(
+            parameter_groups(network, config), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
         self.scaler = gradient_scaler(self.device, config.precision)
 
     def step(self, crops: Crops, rate: float) -> float:
-        """Descend once at a learning rate; return the loss.
+        """Descend once at a learning rate (that of the gates is in proportion); return the loss.
 
         Raises
         ------
@@ -60,7 +68,7 @@ class Optimiser:
             If not even one crop fits into memory, or the loss is no longer a number.
         """
         for group in self.adamw.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         while True:
             try:
                 loss = self._accumulated(crops)
@@ -83,12 +91,20 @@ class Optimiser:
         total = torch.zeros((), device=self.device)
         for part in zip(*(torch.split(plane, self.at_once) for plane in crops), strict=True):
             image, target, weight = (plane.to(self.device, non_blocking=True) for plane in part)
-            with autocast(self.device, self.config.precision):
-                logits = self.network(image)
-            loss = weighted_bce(logits.float(), target, weight, total_weight)
+            loss = self._loss(image, target, weight, total_weight)
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         return float(total)
+
+    def _loss(self, image: Tensor, target: Tensor, weight: Tensor, total_weight: Tensor) -> Tensor:
+        """Give the share of some crops in the loss of the batch."""
+        supervision = self.config.attention_supervision
+        with autocast(self.device, self.config.precision):
+            logits, maps = self.network.with_attention(image) if supervision else (self.network(image), {})
+        loss = LOSSES[self.config.loss](logits.float(), target, weight, total_weight)
+        if supervision:
+            loss = loss + supervision * attention_loss(maps, target, weight, total_weight)
+        return loss
 
     def _halve(self, error: torch.OutOfMemoryError) -> None:
         """Send half as many crops through the network at once from now on."""
@@ -118,3 +134,19 @@ class Optimiser:
             index, key = name.split(".")
             states.setdefault(int(index), {})[key] = value
         self.adamw.load_state_dict({**self.adamw.state_dict(), "state": states})
+
+
+def parameter_groups(network: PickingNetwork, config: TrainingConfig) -> list[dict[str, Any]]:
+    """Sort parameters by learning rate: ``factor`` is what to multiply the rate of a step by."""
+    gates = [] if network.unet is None else list(network.unet.attention_parameters())
+    if not gates and (config.attention_supervision or config.gate_learning_rate is not None):
+        raise CryopickError(
+            "a plain U-Net has no attention to supervise, nor gates with a learning rate of their own: "
+            "take another --gate, or leave out --attention-supervision and --gate-learning-rate"
+        )
+    if config.gate_learning_rate is None:
+        return [{"params": list(network.parameters()), "factor": 1.0}]
+    own = set(map(id, gates))
+    rest = [parameter for parameter in network.parameters() if id(parameter) not in own]
+    factor = config.gate_learning_rate / config.learning_rate
+    return [{"params": rest, "factor": 1.0}, {"params": gates, "factor": factor}]

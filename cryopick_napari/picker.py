@@ -17,7 +17,7 @@ from cryopick_napari.config import PickerConfig, config_from
 from cryopick_napari.devices import autocast
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.micrograph import Micrograph
-from cryopick_napari.network import AttentionUNet, PickingNetwork, UNet
+from cryopick_napari.network import AttentionUNet, PickingNetwork, UNet, mean_over_heads
 from cryopick_napari.peaks import LEAST_SCORE, find_peaks
 from cryopick_napari.picks import Picks
 from cryopick_napari.rescale import Scaled, to_network_scale
@@ -31,9 +31,14 @@ def make_network(config: PickerConfig) -> PickingNetwork:
     diameter = min(config.diameter, config.network_diameter or config.diameter)
     if not config.depth:
         return PickingNetwork(None, kernel_side(diameter))
-    kind = UNet if config.gate == "none" else AttentionUNet
-    channels = 2 if config.filter_channel else 1
-    unet = kind(channels, base_features=config.base_features, depth=config.depth)
+    size = {"in_channels": 2 if config.filter_channel else 1}
+    size |= {"base_features": config.base_features, "depth": config.depth}
+    if config.has_attention:
+        unet: UNet = AttentionUNet(
+            **size, gate=config.gate, heads=config.heads, spatial_attention=config.spatial_attention
+        )
+    else:
+        unet = UNet(**size)
     has_filter = config.filter_channel or config.blend
     network = PickingNetwork(unet, kernel_side(diameter) if has_filter else 0, config.blend)
     # Channels last is what convolutions are fastest in, on CPUs (1.2 to 1.6 times) as on GPUs.
@@ -92,9 +97,12 @@ class Picker:
 
     @torch.inference_mode()
     def attention(self, scaled: Scaled) -> dict[str, NDArray[np.float32]]:
-        """Return the attention maps ``att1`` (h, w), ``att2`` (h/2, w/2), ... in [0, 1]."""
+        """Return the attention maps ``att1`` (h, w), ``att2`` (h/2, w/2), ... in [0, 1].
+
+        Of a multi-head gate, the mean over its heads; ``network.get_attention_maps`` has each of them.
+        """
         maps = self.network.get_attention_maps(scaled.image[None, None])
-        return {name: alpha[0, 0].float().cpu().numpy() for name, alpha in maps.items()}
+        return {name: mean_over_heads(alpha)[0, 0].float().cpu().numpy() for name, alpha in maps.items()}
 
     def picks(
         self, probability: NDArray[np.float32], scaled: Scaled, min_distance: float | None = None

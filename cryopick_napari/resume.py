@@ -32,7 +32,7 @@ class Best:
 
 def subject_of(picker: PickerConfig, fields: Sequence[Field]) -> str:
     """Digest what is trained on what: the picker's settings and the labels."""
-    settings = dataclasses.asdict(dataclasses.replace(picker, threshold=0.0))
+    settings = dataclasses.replace(picker, threshold=0.0).for_digest()
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for field in fields:
         digest.update(np.asarray(field.positives, np.float32).tobytes())

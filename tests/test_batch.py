@@ -265,6 +265,17 @@ def test_a_plain_network_has_no_attention_maps(tmp_path, fields):
     assert [path.name for path in (tmp_path / "out").glob("*.mrc")] == ["a_probability.mrc"]
 
 
+@pytest.mark.parametrize(
+    "kind", [{"gate": "multihead"}, {"gate": "none", "spatial_attention": True}], ids=str
+)
+def test_every_network_with_attention_has_its_maps(tmp_path, fields, kind):
+    picker = blob_detector(replace(PICKER.config, **kind))
+    states(fields[:1], tmp_path / "out", replace(PLAIN, maps=True), picker)
+    wanted = ["probability", *(f"att{level + 1}" for level in range(picker.config.depth))]
+    names = {path.name for path in (tmp_path / "out").glob("*.mrc")}
+    assert names == {f"a_{kind}.mrc" for kind in wanted}
+
+
 def test_inverted_contrast_gives_the_same_picks(tmp_path, fields):
     inverse = field(tmp_path / "mics" / "inverse.mrc", sign=-1)
     dark, light = pick_files(PICKER, [fields[0], inverse], tmp_path / "out", PLAIN)

@@ -156,15 +156,17 @@ def test_every_setting_is_an_option_and_reaches_the_model():
         **{"target_radius": 0.75, "precision": "float32", "device": "cpu", "seed": 5},
         **{"self_training_iterations": 1, "retrain_epochs": 2, "first_look": False},
         **{"positive_threshold": 0.8, "negative_threshold": 0.3},
+        **{"loss": "focal-dice", "attention_supervision": 0.2, "gate_learning_rate": 1e-3},
     }
     network = {
-        **{"network_diameter": 8.0, "base_features": 1, "depth": 1, "gate": "none"},
+        **{"network_diameter": 8.0, "base_features": 1, "depth": 1, "gate": "multihead"},
+        **{"heads": 2, "spatial_attention": True},
         **{"filter_channel": True, "polarity": "light", "min_distance": 0.75},
     }
     assert set(changed) == {field.name for field in dataclasses.fields(TrainingConfig)}
     assert set(network) == set(NETWORK_OPTIONS)
     words = [f"--{name.replace('_', '-')}={value}" for name, value in (changed | network).items()]
-    words[words.index("--filter-channel=True")] = "--filter-channel"
+    words = [word.removesuffix("=True") for word in words]
     words[words.index("--first-look=False")] = "--no-first-look"
     assert train(*words, "--labelled", "partly", quick=()) == 0
     found = header()
@@ -293,12 +295,18 @@ def test_bad_sizes(capsys):
         *("initial-epochs=0", "epoch-crops=0", "batch-size=-1", "patch-size=0", "learning-rate=0"),
         *("learning-rate=nan", "held-out=1", "patience=-1", "seed=-1", "seed=99999999999999999999"),
         *("device=abacus", "base-features=0", "depth=99", "network-diameter=-1", "min-distance=nan"),
+        *("heads=0", "attention-supervision=-1", "gate-learning-rate=0", "gate-learning-rate=nan"),
         *("weight-decay=inf", "self-training-iterations=-1", "retrain-epochs=0", "positive-threshold=1.1"),
     ],
 )
 def test_bad_settings(capsys, option):
     name, _ = option.split("=")
     assert name.split("-")[-1] in error(capsys, f"--{option}")
+
+
+def test_a_plain_unet_has_no_attention_to_supervise(capsys):
+    assert "take another --gate" in error(capsys, "--gate", "none", "--attention-supervision", 0.1)
+    assert "take another --gate" in error(capsys, "--gate", "none", "--gate-learning-rate", 1e-3)
 
 
 def test_wrong_usage(capsys):

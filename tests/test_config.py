@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from cryopick_napari.config import PRESETS, PickerConfig, TrainingConfig, config_from
+from cryopick_napari.config import LATER, PRESETS, PickerConfig, TrainingConfig, config_from
 from cryopick_napari.errors import CryopickError
 
 
@@ -53,6 +53,8 @@ def test_reference_is_the_seed_documents_setting():
         {"base_features": 10**9},
         {"depth": 99},
         {"gate": "sigmoid"},
+        {"heads": 0},
+        {"heads": 65},
         {"polarity": "grey"},
         {"threshold": float("nan")},
         {"threshold": 1.5},
@@ -84,6 +86,13 @@ def test_pickers_that_cannot_be_are_refused(values):
         {"negative_threshold": -0.1},
         {"negative_threshold": 0.95},
         {"positive_threshold": float("nan")},
+        {"loss": "hinge"},
+        {"attention_supervision": -0.1},
+        {"attention_supervision": float("nan")},
+        {"attention_supervision": float("inf")},
+        {"gate_learning_rate": 0.0},
+        {"gate_learning_rate": float("nan")},
+        {"gate_learning_rate": float("inf")},
     ],
     ids=str,
 )
@@ -108,6 +117,10 @@ def test_trainings_that_cannot_be_are_refused(values):
         {"averaging": None},
         {"gate": 3},
         {"gate": None},
+        {"heads": 2.5},
+        {"heads": 10**9},
+        {"spatial_attention": 1},
+        {"spatial_attention": "yes"},
         {"threshold": None},
         {"min_distance": [0.5]},
         {"base_features": 10**9},
@@ -126,6 +139,25 @@ def test_untrusted_values_may_be_whole_numbers_or_unknown():
         config_from(TrainingConfig, {"precision": "bfloat16", "learning_rate": 1}, "a file").learning_rate
         == 1
     )
+
+
+def test_later_settings_leave_the_digest_of_older_models_alone():
+    before = {"diameter", "spacing", "network_diameter", "base_features", "depth", "gate", "filter_channel"}
+    before |= {"polarity", "averaging", "min_distance", "threshold"}
+    assert PickerConfig(gate="none").for_digest().keys() == before
+    assert (
+        PickerConfig(heads=2, spatial_attention=True, blend=True).for_digest().keys() == before | LATER.keys()
+    )
+    assert {name: getattr(PickerConfig(), name) for name in LATER} == LATER
+
+
+def test_what_makes_attention_maps():
+    assert not PickerConfig(depth=0, spatial_attention=True).has_attention
+    kinds = [("additive", False), ("multihead", False), ("none", True), ("none", False)]
+    assert [PickerConfig(gate=gate, spatial_attention=spatial).has_attention for gate, spatial in kinds] == [
+        *[True] * 3,
+        False,
+    ]
 
 
 def test_diameter_follows_the_pixel_size():

@@ -1,19 +1,37 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
 
-from cryopick_napari.network import AttentionUNet, PickingNetwork, UNet, parameter_count
+from cryopick_napari.metrics import roc_auc
+from cryopick_napari.network import (
+    AttentionUNet,
+    PickingNetwork,
+    SpatialAttention,
+    UNet,
+    mean_over_heads,
+    parameter_count,
+)
 from cryopick_napari.template import matched_filter
 
 SIZES = [(1, 1), (1, 7), (2, 3), (5, 40), (16, 16), (17, 31), (33, 64), (47, 15)]
 
 
-def attention_unet(depth: int = 3, channels: int = 1, seed: int = 0) -> AttentionUNet:
+KINDS = [
+    {"gate": "additive", "spatial_attention": True},
+    {"gate": "multihead", "heads": 3},
+    {"gate": "multihead", "heads": 3, "spatial_attention": True},
+    {"gate": "none", "spatial_attention": True},
+]
+
+
+def attention_unet(depth: int = 3, channels: int = 1, seed: int = 0, **attention) -> AttentionUNet:
     """Make a small network whose gates differ from place to place."""
     torch.manual_seed(seed)
-    network = AttentionUNet(channels, base_features=4, depth=depth)
+    network = AttentionUNet(channels, base_features=4, depth=depth, **attention)
     for layer in network.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = None  # one pass sets the statistics
@@ -85,6 +103,126 @@ def test_get_attention_maps_returns_those_of_the_forward_pass():
     maps = network.with_attention(image)[1]
     assert all(torch.equal(alpha, maps[name]) for name, alpha in network.get_attention_maps(image).items())
     assert len(maps) == 3
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@torch.inference_mode()
+def test_every_kind_multiplies_the_skips_by_the_maps_it_shows(kind):
+    network, image = attention_unet(**kind), torch.randn(2, 1, 21, 30)
+    heads = kind.get("heads", 1)
+    maps, seen = network.get_attention_maps(image), {}
+    for level in range(3):
+        network.decoder[level].register_forward_hook(
+            lambda _, given, __, at=level: seen.update({at: given[0]})
+        )
+    skips = []
+    for level in range(3):
+        network.encoder[level].register_forward_hook(lambda _, __, skip: skips.append(skip))
+    logits = network(image)
+    for level, (skip, (name, alpha)) in enumerate(zip(skips, maps.items(), strict=True)):
+        height, width = alpha.shape[-2:]
+        assert (name, alpha.shape[:2]) == (f"att{level + 1}", (2, heads))
+        assert ((alpha >= 0) & (alpha <= 1)).all()
+        assert alpha.std() > 1e-3
+        skip = skip[..., :height, :width]
+        weighed = torch.cat([alpha[:, [head]] * skip for head in range(heads)], dim=1)
+        wanted = network.combine[level](weighed) if heads > 1 else weighed
+        joined = seen[level][:, : skip.shape[1], :height, :width]
+        assert torch.allclose(joined, wanted, atol=1e-6)
+    assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_every_kind_learns_with_all_its_parameters(kind):
+    network = attention_unet(**kind).train()
+    network(torch.randn(2, 1, 32, 32)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+    weights = [p for name, p in network.named_parameters() if p.dim() == 4]
+    assert all(p.grad.any() for p in weights)
+
+
+@torch.inference_mode()
+def test_heads_look_at_different_things_and_each_counts():
+    network, image = attention_unet(gate="multihead", heads=3), torch.randn(1, 1, 32, 40)
+    answer = network(image)
+    for alpha in network.get_attention_maps(image).values():
+        likeness = torch.corrcoef(alpha[0].flatten(1))
+        assert (likeness[~torch.eye(3, dtype=torch.bool)].abs() < 0.95).all()
+    for head in network.gates[0].heads:
+        handle = head.register_forward_hook(lambda _, __, alpha: torch.zeros_like(alpha))
+        closed = network(image)
+        handle.remove()
+        assert not torch.allclose(closed, answer, atol=1e-4)
+    assert torch.equal(network(image), answer)
+
+
+def test_heads_that_are_paid_for_different_things_part():
+    """Two heads of one gate learn to open for bright and for dark places."""
+    torch.manual_seed(0)
+    gate = attention_unet(gate="multihead", heads=2).gates[0].train()
+    skip = torch.randn(8, 4, 16, 16)
+    wanted = torch.cat([skip[:, :1] > 0.5, skip[:, :1] < -0.5], dim=1).float()
+    adam = torch.optim.Adam(gate.parameters(), lr=3e-2)
+    for _ in range(150):
+        adam.zero_grad()
+        nn.functional.mse_loss(gate(torch.zeros_like(skip), skip), wanted).backward()
+        adam.step()
+    alpha = gate(torch.zeros_like(skip), skip)
+    bright, dark = wanted.bool().unbind(1)
+    assert alpha[:, 0][bright].mean() > 0.7 > 0.3 > alpha[:, 0][dark].mean()
+    assert alpha[:, 1][dark].mean() > 0.7 > 0.3 > alpha[:, 1][bright].mean()
+
+
+def test_one_head_shows_itself_and_several_their_mean():
+    maps = torch.tensor([0.2, 0.4, 0.9]).view(1, 3, 1, 1)
+    assert mean_over_heads(maps).item() == pytest.approx(0.5)
+    assert mean_over_heads(maps).shape == (1, 1, 1, 1)
+    assert torch.equal(mean_over_heads(maps[:, :1]), maps[:, :1])
+
+
+def test_spatial_attention_pools_over_channels_as_cbam():
+    layer = SpatialAttention()
+    with torch.no_grad():
+        layer.conv.weight.zero_()
+        layer.conv.weight[0, :, 3, 3] = torch.tensor([2.0, -1.0])
+        layer.conv.bias.fill_(0.5)
+    features = torch.tensor([[1.0, 4.0, -2.0]]).view(1, 3, 1, 1)
+    assert layer(features).item() == pytest.approx(1 / (1 + math.exp(-(2 * 4 - 1 + 0.5))))
+    assert layer.conv.kernel_size == (7, 7)
+    assert parameter_count(layer) == 2 * 7 * 7 + 1
+
+
+def test_spatial_attention_learns_where_a_texture_is():
+    """No single pixel tells a speckled patch from its surroundings: a neighbourhood does."""
+    torch.manual_seed(0)
+    layer, where = SpatialAttention(), torch.zeros(4, 1, 32, 32, dtype=torch.bool)
+    for number, (top, left) in enumerate([(2, 3), (20, 18), (10, 16), (17, 1)]):
+        where[number, :, top : top + 11, left : left + 11] = True
+    features = torch.rand(4, 5, 32, 32) * (0.6 + 0.4 * where)
+    adam = torch.optim.Adam(layer.parameters(), lr=3e-2)
+    for _ in range(200):
+        adam.zero_grad()
+        nn.functional.binary_cross_entropy(layer(features[:3]), where[:3].float()).backward()
+        adam.step()
+    unseen = layer(features[3:])
+    assert roc_auc(unseen.detach().numpy(), where[3:].numpy()) > 0.99
+    assert roc_auc(features[3:].mean(1, keepdim=True).numpy(), where[3:].numpy()) < 0.92
+
+
+def test_the_parameters_of_attention_are_those_a_plain_unet_lacks():
+    plain = parameter_count(UNet(base_features=4, depth=3))
+    assert [*UNet(base_features=4, depth=3).attention_parameters()] == []
+    for kind in [{}, *KINDS[:1], KINDS[3]]:
+        network = attention_unet(**kind)
+        own = sum(parameter.numel() for parameter in network.attention_parameters())
+        assert parameter_count(network) == plain + own
+        assert own > 0
+
+
+def test_several_heads_have_the_parameters_counted_by_hand():
+    network = AttentionUNet(base_features=4, depth=1, gate="multihead", heads=3)
+    head = 2 * ((4 * 2 + 2) + 2 * 2) + (2 * 1 + 1) + 2  # two transforms and psi, each normalised
+    assert sum(p.numel() for p in network.attention_parameters()) == 3 * head + (3 * 4 * 4 + 4)
 
 
 @pytest.mark.parametrize("level", range(3))

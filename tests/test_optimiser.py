@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 
 from cryopick_napari.config import TrainingConfig
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.network import AttentionUNet, PickingNetwork, UNet
+from cryopick_napari.metrics import roc_auc
+from cryopick_napari.network import AttentionUNet, PickingNetwork, UNet, mean_over_heads
 from cryopick_napari.optimiser import AdamW, Crops, Optimiser
 
 CONFIG = TrainingConfig(batch_size=8, precision="float32", gradient_clip=1e6)
@@ -27,10 +29,10 @@ class SmallMemory(UNet):
         return super().forward(image)
 
 
-def network(kind: type[UNet] = UNet, statistics: bool = False) -> PickingNetwork:
+def network(kind: type[UNet] = UNet, statistics: bool = False, **attention: object) -> PickingNetwork:
     """Make a small network; without batch statistics, a crop's answer does not depend on the others."""
     torch.manual_seed(0)
-    made = PickingNetwork(kind(base_features=4, depth=2))
+    made = PickingNetwork(kind(base_features=4, depth=2, **attention))
     for block in made.modules():
         for name, layer in [*block.named_children()]:
             if isinstance(layer, nn.BatchNorm2d) and not statistics:
@@ -50,8 +52,10 @@ def gradients(made: PickingNetwork) -> Tensor:
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 5])
-def test_accumulated_gradients_are_those_of_one_batch(at_once):
-    whole, parts = Optimiser(network(), CONFIG), Optimiser(network(), CONFIG)
+@pytest.mark.parametrize("settings", [{}, {"loss": "focal-dice"}, {"attention_supervision": 0.3}], ids=str)
+def test_accumulated_gradients_are_those_of_one_batch(at_once, settings):
+    config = replace(CONFIG, **settings)
+    whole, parts = (Optimiser(network(AttentionUNet), config) for _ in range(2))
     parts.at_once = at_once
     assert parts.step(crops(), 1e-3) == pytest.approx(whole.step(crops(), 1e-3), rel=1e-5)
     assert torch.allclose(gradients(parts.network), gradients(whole.network), rtol=1e-4, atol=1e-7)
@@ -189,3 +193,109 @@ def test_without_the_compiler_adamw_is_the_same():
     for here, there in zip(ours.parameters(), theirs.parameters(), strict=True):
         assert torch.equal(here, there)
         assert here.requires_grad
+
+
+# Attention.
+
+
+def drawn_crops(seed: int = 0) -> Crops:
+    """Draw bright discs on noise, all of them labelled."""
+    generator = torch.Generator().manual_seed(seed)
+    rows, columns = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="ij")
+    places = 4 + 24 * torch.rand(8, 3, 2, generator=generator)
+    reach = ((rows - places[..., :1, None]) ** 2 + (columns - places[..., 1:, None]) ** 2).amin(1)
+    disc = (reach.reshape(8, 1, 32, 32) <= 3**2).float()
+    return 2 * disc + torch.randn(disc.shape, generator=generator), disc, torch.ones_like(disc)
+
+
+def map_aucs(made: PickingNetwork, crops: Crops) -> list[float]:
+    """Area under the ROC curve of each level's map against the discs."""
+    image, target, _ = crops
+    with torch.inference_mode():
+        maps = made.eval().get_attention_maps(image).values()
+    found = (nn.functional.interpolate(mean_over_heads(alpha), target.shape[2:]) for alpha in maps)
+    return [roc_auc(alpha.numpy(), target.numpy() > 0.5) for alpha in found]
+
+
+def learned(steps: int = 40, attention: dict[str, object] | None = None, **settings: object) -> Optimiser:
+    optimiser = Optimiser(network(AttentionUNet, True, **(attention or {})), replace(CONFIG, **settings))
+    for seed in range(steps):
+        optimiser.step(drawn_crops(seed), 1e-2)
+    return optimiser
+
+
+@pytest.mark.parametrize(
+    "attention", [{}, {"gate": "multihead", "heads": 2}, {"gate": "none", "spatial_attention": True}], ids=str
+)
+def test_supervised_maps_show_the_particles(attention):
+    free, supervised = (learned(attention=attention, attention_supervision=w).network for w in (0.0, 0.5))
+    before, after = (map_aucs(made, drawn_crops(1000)) for made in (free, supervised))
+    assert min(after) > 0.9
+    assert 1 - min(after) < 0.5 * (1 - min(before))
+
+
+def test_supervision_reaches_gates_and_leaves_the_head_to_the_answer():
+    one, both = (
+        Optimiser(network(AttentionUNet), replace(CONFIG, attention_supervision=w)) for w in (1.0, 3.0)
+    )
+    for optimiser in (one, both):
+        optimiser.step(crops(), 0.0)
+    first, second = one.network.unet, both.network.unet
+    assert torch.allclose(first.head.weight.grad, second.head.weight.grad)
+    assert not torch.allclose(first.gates[0].psi[0].weight.grad, second.gates[0].psi[0].weight.grad)
+    assert both.step(crops(), 0.0) > one.step(crops(), 0.0)
+
+
+def moved(optimiser: Optimiser, steps: int = 3) -> tuple[float, float]:
+    """How far gates and the rest went."""
+    own = set(map(id, optimiser.network.unet.attention_parameters()))
+    before = [(p, p.detach().clone()) for p in optimiser.network.parameters()]
+    for seed in range(steps):
+        optimiser.step(crops(seed=seed), 1e-3)
+    far = [(id(p) in own, (p - old).abs().mean().item()) for p, old in before]
+    gates, rest = ([distance for is_gate, distance in far if is_gate is which] for which in (True, False))
+    return sum(gates) / len(gates), sum(rest) / len(rest)
+
+
+@pytest.mark.parametrize("factor", [0.1, 1.0, 5.0])
+@pytest.mark.parametrize("attention", [{}, {"gate": "multihead", "heads": 2, "spatial_attention": True}])
+def test_gates_have_a_learning_rate_of_their_own(factor, attention):
+    config = replace(CONFIG, learning_rate=1e-3, weight_decay=0.0)
+    same, own = (
+        moved(Optimiser(network(AttentionUNet, True, **attention), replace(config, gate_learning_rate=rate)))
+        for rate in (None, factor * 1e-3)
+    )
+    assert own[0] / same[0] == pytest.approx(factor, rel=0.2)
+    assert own[1] / same[1] == pytest.approx(1, rel=0.05)
+
+
+def test_the_rate_of_the_gates_follows_the_schedule():
+    optimiser = Optimiser(network(AttentionUNet), replace(CONFIG, gate_learning_rate=3e-4))
+    optimiser.step(crops(), CONFIG.learning_rate / 2)
+    assert [group["lr"] for group in optimiser.adamw.param_groups] == pytest.approx([1.5e-3, 1.5e-4])
+
+
+def test_a_state_with_a_rate_for_gates_takes_up_where_it_was():
+    config = replace(CONFIG, gate_learning_rate=1e-4)
+    first, second = (Optimiser(network(AttentionUNet), config) for _ in range(2))
+    first.step(crops(seed=1), 1e-3)
+    second.network.load_state_dict(first.network.state_dict())
+    second.restore({name: value.clone() for name, value in first.state().items()})
+    for optimiser in (first, second):
+        optimiser.step(crops(seed=2), 1e-3)
+    pairs = zip(first.network.parameters(), second.network.parameters(), strict=True)
+    assert all(torch.equal(p, q) for p, q in pairs)
+
+
+@pytest.mark.parametrize("settings", [{"attention_supervision": 0.1}, {"gate_learning_rate": 1e-4}], ids=str)
+def test_a_plain_unet_has_no_attention_to_teach(settings):
+    with pytest.raises(CryopickError, match=r"plain U-Net.*--gate"):
+        Optimiser(network(), replace(CONFIG, **settings))
+
+
+def test_focal_dice_learns_the_crops_too():
+    optimiser = learned(40, loss="focal-dice")
+    image, target, _ = drawn_crops(1000)
+    with torch.inference_mode():
+        answer = optimiser.network.eval()(image)
+    assert roc_auc(answer.numpy(), target.numpy() > 0.5) > 0.97

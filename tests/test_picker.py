@@ -186,6 +186,32 @@ def test_dead_ground_has_no_probability():
     assert near(DETECTOR.pick(Micrograph(image)).yx, SPACED) < 1
 
 
+@pytest.mark.parametrize("gate", ["additive", "none"])
+def test_a_model_from_before_there_were_heads_still_picks(tmp_path, gate):
+    picker = blob_detector(replace(CONFIG, gate=gate))
+    picker.save(tmp_path / "model.safetensors")
+    tensors = load_file(tmp_path / "model.safetensors")
+    with safe_open(tmp_path / "model.safetensors", "pt") as file:
+        metadata = dict(file.metadata())
+    header = json.loads(metadata["header"])
+    for name in ("heads", "spatial_attention"):
+        del header["picker"][name]
+    save_file(tensors, tmp_path / "old.safetensors", {**metadata, "header": json.dumps(header)})
+    loaded = Picker.load(tmp_path / "old.safetensors")
+    assert loaded.config == picker.config
+    assert np.array_equal(loaded.pick(drawn_micrograph()).yx, picker.pick(drawn_micrograph()).yx)
+
+
+def test_several_heads_are_shown_as_their_mean():
+    picker = Picker.new(replace(CONFIG, gate="multihead", heads=3))
+    scaled = picker.scale(drawn_micrograph())
+    heads = picker.network.get_attention_maps(scaled.image[None, None])
+    for name, shown in picker.attention(scaled).items():
+        assert heads[name].shape[1] == 3
+        assert shown.shape == heads[name].shape[2:]
+        assert np.allclose(shown, heads[name][0].detach().mean(0).numpy(), atol=1e-6)
+
+
 def test_attention_maps_cover_the_field():
     maps = DETECTOR.attention(DETECTOR.scale(drawn_micrograph()))
     assert {name: alpha.shape for name, alpha in maps.items()} == {"att1": (96, 90), "att2": (48, 45)}
@@ -193,7 +219,13 @@ def test_attention_maps_cover_the_field():
 
 
 @pytest.mark.parametrize(
-    "config", [CONFIG, replace(CONFIG, gate="none", filter_channel=True, spacing=1.7, threshold=0.3)]
+    "config",
+    [
+        CONFIG,
+        replace(CONFIG, gate="none", filter_channel=True, spacing=1.7, threshold=0.3),
+        replace(CONFIG, gate="multihead", heads=2),
+        replace(CONFIG, gate="none", spatial_attention=True),
+    ],
 )
 def test_a_saved_picker_comes_back_as_it_was(tmp_path, config):
     picker = replace(Picker.new(config), training={"seed": 42, "validation": {"f1": 0.8}})
@@ -227,6 +259,9 @@ def test_a_saved_picker_comes_back_as_it_was(tmp_path, config):
         {"picker": {"depth": 2.0}},
         {"picker": {"gate": "none"}},
         {"picker": {"gate": "__import__"}},
+        {"picker": {"gate": "multihead"}},
+        {"picker": {"spatial_attention": True}},
+        {"picker": {"heads": 10**9}},
         {"picker": {"filter_channel": True}},
         {"picker": {"filter_channel": True, "diameter": 10_000, "network_diameter": None}},
         {"tensors": {"unet.head.weight": None}},

@@ -177,12 +177,36 @@ def test_a_checkpoint_of_another_training_is_refused():
     saved = next(step.checkpoint for step in train(Picker.new(PICKER), [clicks()], SHORT) if step.checkpoint)
     with pytest.raises(CryopickError, match="other settings"):
         completed(train(Picker.new(PICKER), [clicks()], replace(SHORT, seed=1), resume=saved))
-    others = [{"base_features": 3}, {"gate": "none"}, {"depth": 1}, {"diameter": PICKER.diameter + 1}]
+    others = [
+        {"base_features": 3},
+        {"gate": "none"},
+        {"spatial_attention": True},
+        {"depth": 1},
+        {"diameter": PICKER.diameter + 1},
+    ]
     with pytest.raises(CryopickError, match="other labels"):
         completed(train(Picker.new(PICKER), [whole_field()], SHORT, resume=saved))
     for other in (replace(PICKER, **values) for values in others):
         with pytest.raises(CryopickError, match="another network"):
             completed(train(Picker.new(other), [clicks()], SHORT, resume=saved))
+
+
+@pytest.mark.parametrize("gate", ["additive", "multihead"])
+def test_a_training_with_every_option_resumes_as_an_uninterrupted_one(gate):
+    start = Picker.new(replace(PICKER, gate=gate, heads=2, spatial_attention=True))
+    options = {"loss": "focal-dice", "attention_supervision": 0.3, "gate_learning_rate": 1e-3}
+    config = replace(SHORT, **options)
+    steps, whole = run(train(start, [whole_field()], config))
+    saved = next(step.checkpoint for step in steps if step.picker and step.epoch == 1)
+    _, resumed = run(train(start, [whole_field()], config, resume=saved))
+    assert torch.equal(weights(resumed), weights(whole))
+    assert {name: whole.training[name] for name in options} == options
+
+
+def test_a_plain_unet_with_supervised_attention_says_so():
+    plain = Picker.new(replace(PICKER, gate="none"))
+    with pytest.raises(CryopickError, match="no attention to supervise"):
+        completed(train(plain, [whole_field()], replace(SHORT, attention_supervision=0.1)))
 
 
 def test_no_progress_stops_early():

@@ -22,6 +22,8 @@ NETWORK_OPTIONS = (
     "base_features",
     "depth",
     "gate",
+    "heads",
+    "spatial_attention",
     "filter_channel",
     "polarity",
     "min_distance",

@@ -67,7 +67,7 @@ class Review(ShownPicks):
     def levels(self) -> int:
         """How many attention maps the model in use makes."""
         picker = self.session.learning.picker
-        return 0 if picker is None or picker.config.gate == "none" else picker.config.depth
+        return 0 if picker is None or not picker.config.has_attention else picker.config.depth
 
     def show_overlay(self, kind: Kind, visible: bool) -> None:
         """Show or hide picks or a map; one whose layer was removed comes back."""

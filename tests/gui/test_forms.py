@@ -49,7 +49,7 @@ def test_each_type_has_its_widget(qtbot):
         "threshold": LineEdit,
     }
     assert {name: type(rows[name].widget) for name in kinds} == kinds
-    assert rows["gate"].widget.choices == ("additive", "none")
+    assert rows["gate"].widget.choices == ("additive", "multihead", "none")
 
 
 def test_labels_and_tooltips_tell_unit_and_range(qtbot):

@@ -134,6 +134,14 @@ def test_settings_are_changed_and_reset(panel, qtbot):
     assert options.training_settings() == {"self_training_iterations": 2}
 
 
+def test_attention_and_how_it_learns_are_among_the_settings(panel):
+    network = {"gate": "multihead", "heads": 2, "spatial_attention": True}
+    training = {"loss": "focal-dice", "attention_supervision": 0.1, "gate_learning_rate": 1e-3}
+    enter(panel, network | training | {"attention_supervision": "0.1", "gate_learning_rate": "1e-3"})
+    assert panel.options.picker_settings() == network
+    assert panel.options.training_settings() == training | {"self_training_iterations": 0}
+
+
 def test_a_training_from_the_button_to_the_model_in_use(session, ready, qtbot):
     click(qtbot, ready.train)
     assert ready.state.text().startswith("Preparing")

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 CLOSED, OPEN = "▸ Advanced", "▾ Advanced"
-NETWORK = ("network_diameter", "base_features", "depth", "gate", "filter_channel", "min_distance")
+NETWORK = (
+    *("network_diameter", "base_features", "depth", "gate", "heads", "spatial_attention"),
+    *("filter_channel", "min_distance"),
+)
 TRAINING = tuple(field.name for field in fields(TrainingConfig) if field.name != "self_training_iterations")
 
 
