@@ -61,9 +61,15 @@ def main() -> None:
         outcomes = measure(name, splits[name], options)
         parts.append(f"## {name}: {splits[name]['what']}\n\n{as_markdown(outcomes).removesuffix(WORDS)}")
         write_plot(IMAGES / f"comparison-{name}.png", outcomes)
-    command = (
-        f"python -m benchmarks.comparison --sets {' '.join(options.sets)} "
-        f"--methods {' '.join(options.methods)} --seeds {' '.join(map(str, options.seeds))} --budget {options.budget:g} --preset {options.preset}"
+    words = {
+        "sets": " ".join(options.sets),
+        "methods": " ".join(options.methods),
+        "seeds": " ".join(map(str, options.seeds)),
+        "budget": f"{options.budget:g}",
+        "preset": options.preset,
+    }
+    command = "python -m benchmarks.comparison " + " ".join(
+        f"--{name} {word}" for name, word in words.items()
     )
     save("comparison", command, "\n".join([*parts, WORDS]))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cryopick_napari
 from cryopick_napari.baselines import transformers
 from cryopick_napari.baselines.method import Budget, Learned, Method, Stage
 from cryopick_napari.baselines.scoring import Outcome, outcome
@@ -188,8 +189,9 @@ _MAKERS: dict[str, Callable[[Picker, TrainingConfig, str], Method]] = {
 
 
 def subject_of(training: Sequence[Example], test: Sequence[Example], plan: Plan) -> str:
-    """Digest what is compared on what: pixels, labels, and the plan but for its methods and seeds."""
+    """Digest what is compared on what: version, pixels, labels, and the plan but for methods and seeds."""
     shared: dict[str, Any] = dataclasses.asdict(replace(plan, methods=(), seeds=()))
+    shared["version"] = cryopick_napari.__version__
     digest = hashlib.sha256(json.dumps(shared, sort_keys=True).encode())
     for part in (training, test):
         digest.update(f"{len(part)} fields".encode())

@@ -22,7 +22,8 @@ F1, precision and recall: one-to-one, centres within half a particle radius, at 
 on held-out labels of the training fields. AUC: pixels of the map against discs of half a radius;
 DETR has no map: its picks are drawn as Gaussians as high as their scores. Chance: as many random
 picks. Flipped: the picks mirrored top to bottom. Not converged: the last quarter of the training
-still lowered the held-out loss by 5 % or more, or F1 is below twice that of chance.
+still lowered the held-out loss by 5 % or more, or the F1 at the best threshold is below three times
+that of as many random picks as there are particles.
 """
 CURVES = ("curve", "precision_recall")
 
@@ -74,7 +75,7 @@ def write_plot(path: Path, outcomes: Sequence[Outcome]) -> None:
     bars.invert_yaxis()
     bars.set(xlim=(0, 1), xlabel="F1 (bar and dots; |: at the best threshold; dotted: chance)")
     curves.set(xlim=(0, 1), ylim=(0, 1), xlabel="recall", ylabel="precision")
-    curves.legend(frameon=False, loc="lower left")
+    curves.legend(frameon=False)
     for axes in (bars, curves):
         axes.spines[["top", "right"]].set_visible(False)
     with replacing(path) as temporary:

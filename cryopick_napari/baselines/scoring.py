@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryopick_napari.baselines.method import Clock, Curve, Learned, Seen
-from cryopick_napari.evaluation import Compared, agreement
+from cryopick_napari.evaluation import APART, Compared, agreement
 from cryopick_napari.labels import Example
-from cryopick_napari.metrics import STRICT, best_threshold, discs, matched, roc_auc
+from cryopick_napari.metrics import STRICT, best_threshold, chance_level, discs, matched, roc_auc
 from cryopick_napari.picks import Picks
 
 LAST = 0.25  # part of the budget, in which a method that has converged ...
 LITTLE = 0.05  # ... lowers its held-out loss by less than this fraction
-LEARNED = 2.0  # times the F1 of chance: a method below has not begun to learn, however flat its curve
+LEARNED = 3.0  # times what chance finds: a method below has not begun to learn, however flat its curve
 POINTS = 100  # of a curve of precision and recall
 
 Pair = tuple[Picks, Picks]  # picks whatever their score, and the truth
@@ -113,11 +113,19 @@ def outcome(method: str, seed: int, learned: Learned, fields: Sequence[Example],
         field_seconds=median(seconds),
         chance=found.chance,
         flipped=found.flipped,
-        converged=best.f1 >= LEARNED * found.chance and has_plateau(learned.curve, learned.seconds),
+        converged=best.f1 >= LEARNED * by_chance(compared) and has_plateau(learned.curve, learned.seconds),
         threshold=fitted.threshold,
         curve=learned.curve,
         precision_recall=precision_recall(pairs, STRICT * diameter),
     )
+
+
+def by_chance(fields: Sequence[Compared]) -> float:
+    """F1 of as many random picks as there are particles: about the most that chance can reach."""
+    parts = [
+        chance_level(len(f.truth), f.truth, f.shape, STRICT * f.diameter, APART * f.diameter) for f in fields
+    ]
+    return float(np.mean(parts))
 
 
 def has_plateau(curve: Curve, seconds: float) -> bool:
