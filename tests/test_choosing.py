@@ -51,10 +51,11 @@ def test_held_out_clicks_that_lie_nearer_the_top_are_better():
     assert not clearly_better(good, good, 0.5)
 
 
-def test_a_single_click_decides_nothing():
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_or_two_clicks_decide_nothing(count):
     good, bad = answers(0.9), answers(0.2)
-    one = replace(good[0].field, held=gaussians(SHAPE, GRID[:1], 2) > 0.1)
-    assert not clearly_better([replace(good[0], field=one)], [replace(bad[0], field=one)], 0.5)
+    few = replace(good[0].field, held=gaussians(SHAPE, GRID[:count], 2) > 0.1)
+    assert not clearly_better([replace(good[0], field=few)], [replace(bad[0], field=few)], 0.5)
 
 
 def test_on_fully_labelled_ground_f1_decides():

@@ -158,7 +158,9 @@ def method_of(name: str, seed: int, examples: Sequence[Example], plan: Plan) -> 
     picker = new_picker(
         examples, plan.diameter, radius=plan.radius, preset=plan.preset, settings=settings, seed=seed
     )
-    config = TrainingConfig(**{**PRESETS[plan.preset].training, "seed": seed, "device": plan.device})
+    # Networks are compared: none of them gets the first look's help.
+    own = {"seed": seed, "device": plan.device, "first_look": False}
+    config = TrainingConfig(**{**PRESETS[plan.preset].training, **own})
     return _MAKERS[name](picker, config, plan.preset), picker
 
 
