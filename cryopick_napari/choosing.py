@@ -17,6 +17,7 @@ from cryopick_napari.picker import Picker, make_network
 from cryopick_napari.validation import TOLERANCE, Answer, Validation, answers_of, ranks, validate
 
 FEWEST = 3  # held-out clicks; fewer are chance
+ERRORS = 1.5  # standard errors that make a difference clear
 LEAST_SPREAD = 0.8  # of two ranks' difference, in mean ranks: that of two models that are equally good
 
 
@@ -68,7 +69,7 @@ def clearly_better(these: Sequence[Answer], others: Sequence[Answer], min_distan
     """Whether answers are better than others on the same held-out labels, beyond what may be chance.
 
     On fully labelled ground F1 decides. Of clicks, each has a rank among the picks: the ranks must be
-    lower by more than the standard error of their mean difference.
+    lower by more than 1.5 standard errors of their mean difference: both together are the safer answer.
 
     Parameters
     ----------
@@ -84,7 +85,7 @@ def clearly_better(these: Sequence[Answer], others: Sequence[Answer], min_distan
     if len(our) < FEWEST:
         return False
     spread = max((their - our).std(ddof=1), LEAST_SPREAD * (our + their).mean() / 2)
-    return bool((their - our).mean() > spread / np.sqrt(len(our)))
+    return bool((their - our).mean() > ERRORS * spread / np.sqrt(len(our)))
 
 
 @torch.inference_mode()

@@ -275,7 +275,7 @@ PRESETS = {
 
 
 # A few clicks are soon learned by heart: less of everything does better.
-CLICKS_TRAINING = {"learning_rate": 1e-3, "initial_epochs": 8}
+CLICKS_TRAINING = {"learning_rate": 1e-3, "initial_epochs": 5}
 
 
 def training_config(preset: str, only_clicks: bool, own: Mapping[str, Any]) -> TrainingConfig:
