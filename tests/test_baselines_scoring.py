@@ -125,4 +125,5 @@ def test_the_table_has_a_line_a_method_and_one_a_run(field, tmp_path):
 def test_one_seed_needs_no_medians(field):
     text = as_markdown([judged(Picks.of(GRID), field)])
     assert "Medians" not in text
+    assert "runs)" not in text
     assert text.count("Standard U-Net") == 1

@@ -133,7 +133,7 @@ def test_wrong_usage(capsys):
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signals there")
 def test_ctrl_c_keeps_what_is_done():
     words = ["compare", ".", "--output", "out", "--diameter", DIAMETER * SPACING, "--device", "cpu"]
-    words += ["--methods", "unet", "--budget", 2, "--seeds", 1]
+    words += ["--methods", "unet", "--budget", 1, "--seeds", 1]
     assert run(*words) == 0
     Path("out/comparison.md").unlink()
     environment = {**os.environ, "PYTHONPATH": str(Path(comparison.__file__).parents[2])}

@@ -95,6 +95,7 @@ def _row(runs: Sequence[Outcome]) -> list[str]:
         return format(median(getattr(found, name) for found in runs), form)
 
     count = sum(found.converged for found in runs)
+    some = f" ({len(runs) - count} of {len(runs)} runs)" if len(runs) > 1 else ""
     return [
         METHODS[runs[0].method],
         *(middle(name, ".3f") for name in ("f1", "precision", "recall", "best_f1", "auc")),
@@ -103,7 +104,7 @@ def _row(runs: Sequence[Outcome]) -> list[str]:
         middle("training_seconds", ".0f"),
         middle("field_seconds", ".2f"),
         *(middle(name, ".3f") for name in ("chance", "flipped")),
-        "yes" if count == len(runs) else f"not converged ({len(runs) - count} of {len(runs)} runs)",
+        "yes" if count == len(runs) else "not converged" + some,
     ]
 
 
