@@ -16,8 +16,8 @@ from cryopick_napari.first_look import look_of
 from cryopick_napari.picker import Picker, make_network
 from cryopick_napari.validation import TOLERANCE, Answer, Validation, answers_of, ranks, validate
 
-FEWEST = 2  # held-out clicks; a single one is chance
-LEAST_SPREAD = 0.7  # of the logarithm of two ranks' ratio, a factor of two: a few clicks can agree by chance
+FEWEST = 3  # held-out clicks; fewer are chance
+LEAST_SPREAD = 0.8  # of two ranks' difference, in mean ranks: that of two models that are equally good
 
 
 def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) -> tuple[Picker, str]:
@@ -45,7 +45,7 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
         look = look_of(fields, trained.config)
     except CryopickError:  # there is too little for one
         return trained, ""
-    look = calibrated(look, fields, config, look.config.threshold)
+    look = calibrated(look, fields, config, guess=look.config.threshold)
     record = {
         **trained.training,
         "network": trained.training["validation"],
@@ -59,7 +59,7 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
         figures = {"validation": record["first_look"], "answer": "first look"}
         return replace(look, training={**record, **figures}), _verdict(record)
     both = blended(trained, look, fields)
-    both = calibrated(both, fields, config, both.config.threshold)
+    both = calibrated(both, fields, config, guess=both.config.threshold)
     figures = {"validation": both.training["validation"], "answer": "network and first look"}
     return replace(both, training={**record, **figures}), ""
 
@@ -68,7 +68,7 @@ def clearly_better(these: Sequence[Answer], others: Sequence[Answer], min_distan
     """Whether answers are better than others on the same held-out labels, beyond what may be chance.
 
     On fully labelled ground F1 decides. Of clicks, each has a rank among the picks: the ranks must be
-    lower by more than the standard error of their mean ratio.
+    lower by more than the standard error of their mean difference.
 
     Parameters
     ----------
@@ -80,10 +80,11 @@ def clearly_better(these: Sequence[Answer], others: Sequence[Answer], min_distan
     if any(answer.field.is_complete for answer in these):
         f1 = (validate(answers, min_distance, 1.0).f1 for answers in (these, others))
         return next(f1) > next(f1) + TOLERANCE
-    ratio = np.log1p(ranks(others, min_distance)) - np.log1p(ranks(these, min_distance))
-    if len(ratio) < FEWEST:
+    our, their = ranks(these, min_distance), ranks(others, min_distance)
+    if len(our) < FEWEST:
         return False
-    return bool(ratio.mean() > max(ratio.std(ddof=1), LEAST_SPREAD) / np.sqrt(len(ratio)))
+    spread = max((their - our).std(ddof=1), LEAST_SPREAD * (our + their).mean() / 2)
+    return bool((their - our).mean() > spread / np.sqrt(len(our)))
 
 
 @torch.inference_mode()
@@ -116,20 +117,16 @@ def network_alone(picker: Picker) -> Picker:
     config = replace(picker.config, blend=False)
     network = make_network(config).to(picker.device)
     state = picker.network.state_dict()
-    # Without its filter channel it has no template either.
-    own = {name: value if value.numel() == 0 else state[name] for name, value in network.state_dict().items()}
-    network.load_state_dict(own)
+    template = {} if config.filter_channel else {name: getattr(network, name) for name in ("kernel", "gain")}
+    network.load_state_dict({name: state[name] for name in network.state_dict()} | template)
     return Picker(config, network.eval(), picker.training)
 
 
 def calibrated(
-    picker: Picker, fields: Sequence[Field], config: TrainingConfig, threshold: float | None = None
+    picker: Picker, fields: Sequence[Field], config: TrainingConfig, guess: float | None = None
 ) -> Picker:
-    """Choose the threshold on the held-out labels, picking as the picker itself will.
-
-    Where they are only clicks, one that is given stays as it is.
-    """
-    found = validate(answers_of(picker, fields), picker.config.min_distance, config.target_radius, threshold)
+    """Choose the threshold on the held-out labels, picking as the picker itself will; see `validate`."""
+    found = validate(answers_of(picker, fields), picker.config.min_distance, config.target_radius, guess)
     record = {**dataclasses.asdict(config), "validation": dataclasses.asdict(found)}
     return replace(picker, config=replace(picker.config, threshold=found.threshold), training=record)
 

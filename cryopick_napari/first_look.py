@@ -74,7 +74,8 @@ def look_of(fields: Sequence[Field], config: PickerConfig) -> Picker:
     learned = [field.positives[inside(field.positives, field.learned)] for field in fields]
     if sum(map(len, learned)) < LEAST_CLICKS:
         raise CryopickError(f"a first look needs {LEAST_CLICKS} labelled particles on a live part of a field")
-    config = replace(config, depth=0, gate="none", filter_channel=True, averaging=False, threshold=0.5)
+    config = replace(config, depth=0, gate="none", spatial_attention=False, averaging=False)
+    config = replace(config, filter_channel=True, blend=False, threshold=0.5)
     network = with_template(make_network(config).to(fields[0].scaled.image.device), fields)
     maps = [network.filtered(field.scaled.image[None, None])[0, 0] for field in fields]
     scores = np.concatenate(

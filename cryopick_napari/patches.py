@@ -44,7 +44,7 @@ def batch(
     """
     crops = torch.stack([_crop(canvases, size, generator, near_label) for _ in range(count)])
     image, target, weight = torch.split(crops, 1, dim=1)
-    return _noisy(image, generator), target, weight
+    return noisy(image, generator), target, weight
 
 
 def _crop(canvases: Sequence[Canvas], size: int, generator: torch.Generator, near_label: float) -> Tensor:
@@ -61,7 +61,7 @@ def _crop(canvases: Sequence[Canvas], size: int, generator: torch.Generator, nea
     return crop.flip(2) if _integer(2, generator) else crop
 
 
-def _noisy(image: Tensor, generator: torch.Generator) -> Tensor:
+def noisy(image: Tensor, generator: torch.Generator) -> Tensor:
     """Change contrast and brightness of each crop and add noise."""
 
     def uniform() -> Tensor:

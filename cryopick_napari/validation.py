@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan, nan
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from cryopick_napari.fields import Field, Mask, inside, target_and_weight
 from cryopick_napari.metrics import STRICT, Score, best_threshold, discs, matched, roc_auc, score
+from cryopick_napari.mixture import best_cut, fit_mixture
 from cryopick_napari.peaks import LEAST_SCORE, find_peaks, highest_near
 from cryopick_napari.picker import Picker, probability_map
 from cryopick_napari.picks import Picks
@@ -114,7 +116,7 @@ def ranks(answers: Sequence[Answer], min_distance: float) -> NDArray[np.float64]
 
 
 def validate(
-    answers: Sequence[Answer], min_distance: float, target_radius: float, threshold: float | None = None
+    answers: Sequence[Answer], min_distance: float, target_radius: float, guess: float | None = None
 ) -> Validation:
     """Score probability maps on the held-out parts of their fields.
 
@@ -125,15 +127,15 @@ def validate(
         Least distance between picks, in diameters.
     target_radius : float
         Radius of the painted discs, in particle radii, for the loss.
-    threshold : float, optional
-        To score at where labels are only clicks, instead of the one that suits a trained network.
+    guess : float, optional
+        Of the threshold where labels are only clicks; by default what suits a network trained on them.
     """
     complete = [answer for answer in answers if answer.field.is_complete]
     loss, auc = _loss(answers, target_radius), _auc(answers)
     if complete:
         best, found = _complete_threshold(complete, min_distance)
         return Validation(loss, found.precision, found.recall, found.f1, auc, best)
-    threshold, recall, clicks, picks = _clicks_figures(answers, min_distance, target_radius, threshold)
+    threshold, recall, clicks, picks = _clicks_figures(answers, min_distance, target_radius, guess)
     return Validation(loss, nan, recall, nan, auc, threshold, clicks, picks)
 
 
@@ -163,9 +165,13 @@ def _on(picks: Picks, field: Field, ground: Mask) -> tuple[Picks, Picks]:
 
 
 def _clicks_figures(
-    answers: Sequence[Answer], min_distance: float, target_radius: float, threshold: float | None
+    answers: Sequence[Answer], min_distance: float, target_radius: float, guess: float | None
 ) -> tuple[float, float, int, int]:
-    """Find threshold, recall, held-out clicks and picks where only some particles are labelled."""
+    """Find threshold, recall, held-out clicks and picks where only some particles are labelled.
+
+    The threshold lies between a guess and what the scores of picks and clicks suggest: with few clicks
+    each may be far off, but mostly not to the same side.
+    """
     picks = [answer.picks(min_distance) for answer in answers]
     hits = [
         matched(some, Picks.of(answer.held_out), STRICT * answer.field.diameter)
@@ -174,16 +180,31 @@ def _clicks_figures(
     scores = np.concatenate([np.zeros(0, np.float32), *(some.score for some in picks)])
     hit = np.concatenate([np.zeros(0, np.bool_), *hits])
     clicks = sum(len(answer.held_out) for answer in answers)
-    if threshold is None:
-        threshold = _clicks_threshold(scores, hit, answers, target_radius) if hit.any() else 0.5
+    if not hit.any():
+        return 0.5, 0.0, clicks, 0
+    if guess is None:
+        guess = _expected_threshold(scores, hit, answers, target_radius)
+    threshold = _halfway(guess, _mixture_threshold(scores, answers))
     kept = scores >= threshold
     return threshold, float((hit & kept).sum() / max(1, clicks)), clicks, int(kept.sum())
 
 
-def _clicks_threshold(
+def _halfway(one: float, other: float) -> float:
+    """Take the mean of two thresholds, as logits."""
+    return from_logit(float(to_logit(np.array([one, other])).mean()))
+
+
+def _mixture_threshold(scores: NDArray[np.float32], answers: Sequence[Answer]) -> float:
+    """Choose a threshold by how all picks score, and how those at the clicks do."""
+    known = np.concatenate([answer.at(answer.field.positives) for answer in answers])
+    stretched = to_logit(scores)
+    return from_logit(best_cut(fit_mixture(stretched, to_logit(known)), stretched))
+
+
+def _expected_threshold(
     scores: NDArray[np.float32], hit: Mask, answers: Sequence[Answer], target_radius: float
 ) -> float:
-    """Choose a threshold on picks of which some hit a held-out click.
+    """Guess the threshold of a trained network from its picks, of which some hit a held-out click.
 
     Precision cannot be read off such labels. But where unlabelled pixels together weigh as much as
     labelled ones, a network answers ``1 / (1 + share * (1 + 1 / odds))`` to a place that holds a
@@ -198,6 +219,17 @@ def _clicks_threshold(
     likely = figures >= 1 / (1 + share * (1 + 1 / LEAST_ODDS))
     most = int(np.argmax(np.cumsum(hit) >= MOST * hit.sum()))
     return float(figures[max(most, int(np.flatnonzero(likely)[-1]) if likely.any() else 0)])
+
+
+def to_logit(scores: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Stretch scores from 0 to 1 to logits; those too low to be of interest are alike."""
+    clipped: NDArray[np.floating] = np.clip(scores.astype(np.float64), LEAST_SCORE, 1 - 1e-7)
+    return np.log(clipped / (1 - clipped))
+
+
+def from_logit(logit: float) -> float:
+    """Squeeze a logit to a score."""
+    return 1 / (1 + math.exp(-logit))
 
 
 def _loss(answers: Sequence[Answer], target_radius: float) -> float:

@@ -30,7 +30,8 @@ from cryopick_napari.network import UNet
 from cryopick_napari.picker import Picker
 
 RADIUS = ("--particle-radius", DIAMETER / 2)
-SMALL = ("--base-features", 2, "--depth", 2, "--epoch-crops", 8, "--batch-size", 4, "--patch-size", 32)
+NETWORK = ("--no-first-look", "--base-features", 2, "--depth", 2)
+SMALL = (*NETWORK, "--epoch-crops", 8, "--batch-size", 4, "--patch-size", 32)
 TINY = (*SMALL, "--labelled", "fully")
 QUICK = (*TINY, "--initial-epochs", 2)
 COLUMNS = ["epoch", "step", "loss", "validation_loss", "precision", "recall", "f1", "auc", "threshold"]
@@ -153,7 +154,7 @@ def test_every_setting_is_an_option_and_reaches_the_model():
         **{"initial_epochs": 1, "epoch_crops": 6, "batch_size": 2, "accumulation_steps": 3, "patch_size": 24},
         **{"learning_rate": 2e-4, "weight_decay": 0.5, "gradient_clip": 0.25, "patience": 3, "held_out": 0.3},
         **{"target_radius": 0.75, "precision": "float32", "device": "cpu", "seed": 5},
-        **{"self_training_iterations": 1, "retrain_epochs": 2},
+        **{"self_training_iterations": 1, "retrain_epochs": 2, "first_look": False},
         **{"positive_threshold": 0.8, "negative_threshold": 0.3},
         **{"loss": "focal-dice", "attention_supervision": 0.2, "gate_learning_rate": 1e-3},
     }
@@ -166,6 +167,7 @@ def test_every_setting_is_an_option_and_reaches_the_model():
     assert set(network) == set(NETWORK_OPTIONS)
     words = [f"--{name.replace('_', '-')}={value}" for name, value in (changed | network).items()]
     words = [word.removesuffix("=True") for word in words]
+    words[words.index("--first-look=False")] = "--no-first-look"
     assert train(*words, "--labelled", "partly", quick=()) == 0
     found = header()
     assert {name: found["training"][name] for name in changed} == changed

@@ -65,7 +65,7 @@ def test_confident_picks_teach_what_a_few_clicks_do_not():
     config = replace(ROUNDS, initial_epochs=3, positive_threshold=0.8, negative_threshold=0.2, seed=3)
     unlabelled = [drawn_field(seed)[0] for seed in (3, 4)]
     start = Picker.new(replace(PICKER, base_features=4), 3)
-    steps, picker = run(self_train(start, [clicks(8)], unlabelled, config))
+    steps, picker = run(self_train(start, [clicks(16)], unlabelled, config))
     alone = [step.validation.loss for step in steps if step.validation and not step.round]
     assert messages(steps)[0].startswith("round 1 kept: validation loss ")
     assert picker.training["rounds_kept"] >= 1

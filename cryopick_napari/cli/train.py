@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
     config = training_config(preset, only_clicks, given(options, TrainingConfig))
     validation = []
     if options.val_data_dir is not None:
-        validation = _examples(options, *_data_folder(options.val_data_dir), preset)
+        validation = _examples(options, *data_folder(options.val_data_dir), preset)
     picker = _new_picker(new_picker, options, examples, preset, config.seed)
     make_folder(options.output_dir)
     resume = None
@@ -116,7 +116,7 @@ def _sources(options: argparse.Namespace) -> tuple[list[str], Path]:
     if options.train_data_dir is not None:
         if options.micrographs or options.coordinates:
             raise CryopickError("give --train-data-dir, or --micrographs and --coordinates, not both")
-        return _data_folder(options.train_data_dir)
+        return data_folder(options.train_data_dir)
     if not options.micrographs or options.coordinates is None:
         raise CryopickError("what to learn from? give --micrographs and --coordinates, or --train-data-dir")
     return options.micrographs, options.coordinates
@@ -131,7 +131,14 @@ def _unlabelled(options: argparse.Namespace) -> list[Path]:
     return find_micrographs(options.unlabelled)
 
 
-def _data_folder(folder: Path) -> tuple[list[str], Path]:
+def data_folder(folder: Path) -> tuple[list[str], Path]:
+    """Say where a folder's micrographs and labels are.
+
+    Raises
+    ------
+    CryopickError
+        If it has not both.
+    """
     for part in ("micrographs", "coordinates"):
         if not (folder / part).is_dir():
             raise CryopickError(f"{folder} has no folder {part!r}: it needs micrographs/ and coordinates/")

@@ -26,7 +26,9 @@ def trained_picker(gate: str = "additive") -> Picker:
     size = {"diameter": SAMPLE_DIAMETER / micrograph.spacing, "spacing": micrograph.spacing}
     config = PickerConfig(**size, gate=gate, filter_channel=False)  # type: ignore[arg-type]
     example = Example(micrograph, Labels.of_whole_field(truth, micrograph.shape))
-    plan = TrainingConfig(initial_epochs=4, epoch_crops=80, batch_size=8, device="cpu", precision="float32")
+    plan = TrainingConfig(
+        initial_epochs=4, epoch_crops=80, batch_size=8, device="cpu", precision="float32", first_look=False
+    )
     return completed(train(Picker.new(config), [example], plan))
 
 

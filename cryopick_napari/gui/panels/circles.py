@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
@@ -34,7 +33,8 @@ class CircleTools(QWidget):
             self.buttons[tool] = button = QPushButton(text)
             button.setCheckable(True)
             button.setToolTip(f"{tip} Click again to put it down.")
-            button.clicked.connect(partial(self._take, tool))
+            # PySide6 would call a partial function without the state of the button.
+            button.clicked.connect(lambda is_wanted, tool=tool: self._take(tool, is_wanted))
             layout.addWidget(button)
         session.tools.changed.connect(self._show)
         session.review.picks_changed.connect(self._show)
