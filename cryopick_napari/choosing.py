@@ -8,17 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cryopick_napari.config import TrainingConfig
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.fields import Field
 from cryopick_napari.first_look import look_of
 from cryopick_napari.picker import Picker, make_network
-from cryopick_napari.validation import TOLERANCE, Answer, Validation, answers_of, ranks, validate
+from cryopick_napari.validation import TOLERANCE, Validation, answers_of, ranks, validate
 
 FEWEST = 3  # held-out clicks; fewer are chance
 ERRORS = 1.5  # standard errors that make a difference clear
-LEAST_SPREAD = 0.8  # of two ranks' difference, in mean ranks: that of two models that are equally good
+EVEN = 0.58  # standard deviation of evenly spread ranks, in their mean
+Ranks = NDArray[np.float64]
 
 
 def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) -> tuple[Picker, str]:
@@ -42,50 +44,49 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
     str
         What the user should know; empty if the network is part of the answer.
     """
+    is_complete = any(field.is_complete for field in fields)
+    # With clicks, the first look is asked about each by the average of the others: none is held out.
+    shown = fields if is_complete else [replace(field, held=np.zeros_like(field.held)) for field in fields]
     try:
-        look = look_of(fields, trained.config)
+        look = look_of(shown, trained.config)
     except CryopickError:  # there is too little for one
         return trained, ""
-    look = calibrated(look, fields, config, guess=look.config.threshold)
+    first = calibrated(look.picker, fields, config, guess=look.picker.config.threshold)
     record = {
         **trained.training,
         "network": trained.training["validation"],
-        "first_look": look.training["validation"],
+        "first_look": first.training["validation"],
     }
-    apart = trained.config.min_distance
-    ours, theirs = (answers_of(picker, fields, averaging=False) for picker in (trained, look))
-    if not ours or clearly_better(ours, theirs, apart):
+    ours = answers_of(trained, fields, averaging=False)
+    if not ours:
+        return trained, ""
+    if is_complete:
+        gain = record["network"]["f1"] - record["first_look"]["f1"]
+        winner = int(gain > TOLERANCE) - int(gain < -TOLERANCE)
+    else:
+        rank = ranks(ours, trained.config.min_distance)
+        winner = int(clearly_lower(rank, look.ranks)) - int(clearly_lower(look.ranks, rank))
+    if winner > 0:
         return replace(trained, training={**record, "answer": "network"}), ""
-    if clearly_better(theirs, ours, apart):
+    if winner < 0:
         figures = {"validation": record["first_look"], "answer": "first look"}
-        return replace(look, training={**record, **figures}), _verdict(record)
-    both = blended(trained, look, fields)
+        return replace(first, training={**record, **figures}), _verdict(record)
+    both = blended(trained, first, fields)
     both = calibrated(both, fields, config, guess=both.config.threshold)
     figures = {"validation": both.training["validation"], "answer": "network and first look"}
     return replace(both, training={**record, **figures}), ""
 
 
-def clearly_better(these: Sequence[Answer], others: Sequence[Answer], min_distance: float) -> bool:
-    """Whether answers are better than others on the same held-out labels, beyond what may be chance.
+def clearly_lower(these: Ranks, others: Ranks) -> bool:
+    """Whether ranks of clicks among the picks (n,), 0 the best, are lower than others (m,), beyond chance.
 
-    On fully labelled ground F1 decides. Of clicks, each has a rank among the picks: the ranks must be
-    lower by more than 1.5 standard errors of their mean difference: both together are the safer answer.
-
-    Parameters
-    ----------
-    these, others : sequence of Answer
-        Of the same fields.
-    min_distance : float
-        Least distance between picks, in diameters.
+    The means must differ by 1.5 standard errors. Of equally good picks any may come first: ranks that
+    differ less than evenly spread ones do so by chance.
     """
-    if any(answer.field.is_complete for answer in these):
-        f1 = (validate(answers, min_distance, 1.0).f1 for answers in (these, others))
-        return next(f1) > next(f1) + TOLERANCE
-    our, their = ranks(these, min_distance), ranks(others, min_distance)
-    if len(our) < FEWEST:
+    if min(len(these), len(others)) < FEWEST:
         return False
-    spread = max((their - our).std(ddof=1), LEAST_SPREAD * (our + their).mean() / 2)
-    return bool((their - our).mean() > ERRORS * spread / np.sqrt(len(our)))
+    errors = [max(rank.std(ddof=1), EVEN * rank.mean()) ** 2 / len(rank) for rank in (these, others)]
+    return bool(others.mean() - these.mean() > ERRORS * np.sqrt(sum(errors)))
 
 
 @torch.inference_mode()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -55,7 +55,7 @@ def first_look(examples: Sequence[Example], config: PickerConfig) -> Picker:
         If too little is labelled on usable ground.
     """
     fields = [prepare(example, config) for example in examples]
-    picker = look_of(fields, config)
+    picker = look_of(fields, config).picker
     tested = [hold_out_all(field) for field in fields]
     answers = answers_of(picker, tested)
     found = validate(answers, config.min_distance, 2 * STRICT, picker.config.threshold)
@@ -63,7 +63,22 @@ def first_look(examples: Sequence[Example], config: PickerConfig) -> Picker:
     return replace(picker, config=replace(picker.config, threshold=found.threshold), training=record)
 
 
-def look_of(fields: Sequence[Field], config: PickerConfig) -> Picker:
+@dataclass(frozen=True, eq=False)
+class Look:
+    """A first look, and how each labelled particle ranks in one at the others.
+
+    Attributes
+    ----------
+    picker : Picker
+    ranks : (n,) float64
+        Picks of the same fields that score more than a particle does by the average of the others.
+    """
+
+    picker: Picker
+    ranks: NDArray[np.float64]
+
+
+def look_of(fields: Sequence[Field], config: PickerConfig) -> Look:
     """Make the first look of what training may use of fields, with the threshold that clicks suggest.
 
     Raises
@@ -86,7 +101,8 @@ def look_of(fields: Sequence[Field], config: PickerConfig) -> Picker:
     threshold = best_cut(mixture, scores)
     steepness = TYPICAL / max(mixture.mean - threshold, mixture.spread / 2)
     network.weights.copy_(torch.tensor([0.0, steepness, -steepness * threshold]))
-    return Picker(config, network.eval())
+    ranks = (scores[None] > known[:, None]).sum(axis=1).astype(np.float64)
+    return Look(Picker(config, network.eval()), ranks)
 
 
 def with_template(network: PickingNetwork, fields: Sequence[Field]) -> PickingNetwork:

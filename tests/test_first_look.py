@@ -50,7 +50,7 @@ def test_clicks_on_nothing_find_no_particles():
 
 def test_a_particle_at_the_threshold_scores_half_and_an_average_one_nearly_one():
     field = prepare(crowd(), CONFIG)
-    picker = look_of([field], CONFIG)
+    picker = look_of([field], CONFIG).picker
     found = picker.pick(crowd().micrograph, threshold=0.0)
     right = found.above(0.5)
     assert len(right) == len(GRID)

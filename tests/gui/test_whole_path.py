@@ -15,7 +15,7 @@ from cryopick_napari.metrics import STRICT, score
 from cryopick_napari.picks import Picks
 from cryopick_napari.simulate import SAMPLE_DIAMETER, sample
 
-CLICKS = 30
+CLICKS = 15
 
 
 @pytest.fixture
@@ -51,16 +51,17 @@ def open_samples_and_click(widget: CryopickWidget, yx: np.ndarray) -> None:
     assert len(widget.session.labels.positives) == len(yx)
 
 
-def train(widget: CryopickWidget, epochs: int) -> None:
-    """Train until a person who watches the overlay has seen enough."""
+def train(widget: CryopickWidget, epochs: int | None = None) -> None:
+    """Train to the end, or until a person who watches the overlay has seen enough."""
     session = widget.session
     panel = go_to(widget, "Train")
     press(panel.train)
     wait_until(lambda: session.learning.is_running, 10, "starting")
-    wait_until(lambda: len(session.learning.rows) >= epochs, 300, "training")
+    wait_until(lambda: len(session.learning.rows) >= (epochs or 1), 300, "training")
     assert session.canvas.layer(Kind.PROBABILITY) is not None  # seen while it trains
-    press(panel.stop)
-    wait_until(lambda: not session.learning.is_running, 60, "stopping")
+    if epochs is not None:
+        press(panel.stop)
+    wait_until(lambda: not session.learning.is_running, 300, "its end")
     wait_until(lambda: not session.review.is_running and len(session.review.picks), 60, "picking")
 
 
@@ -74,10 +75,13 @@ def test_from_clicks_to_a_star_file(widget, tmp_path, monkeypatch):
     session = widget.session
     _, truth = sample(0)
     chosen = np.random.default_rng(0).permutation(len(truth))[:CLICKS]
+    assert f1(widget, truth) == 0
     open_samples_and_click(widget, truth.yx[chosen])
-    assert f1(widget, truth) <= 0.3
-    train(widget, 6)
-    assert f1(widget, truth) >= 0.7
+    wait_until(lambda: session.learning.is_first_look and len(session.review.picks), 30, "the first look")
+    first = f1(widget, truth)
+    train(widget)
+    print(f"first look {first:.3f}, trained {f1(widget, truth):.3f}", session.learning.record)
+    assert f1(widget, truth) >= max(0.75, first + 0.1)
 
     # the threshold, by the keys of the histogram
     panel = go_to(widget, "Review")
