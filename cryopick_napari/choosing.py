@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ EVEN = 0.58  # standard deviation of evenly spread ranks, in their mean
 Ranks = NDArray[np.float64]
 
 
-def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) -> tuple[Picker, str]:
+def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) -> Picker:
     """Choose what picks best.
 
     The network alone if it is clearly better than the first look on held-out labels, the first look
@@ -40,9 +41,7 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
     Returns
     -------
     Picker
-        Its record holds the figures of all that were compared.
-    str
-        What the user should know; empty if the network is part of the answer.
+        Its record holds the figures of all that were compared, and which it is: its ``answer``.
     """
     is_complete = any(field.is_complete for field in fields)
     # With clicks, the first look is asked about each by the average of the others: none is held out.
@@ -50,7 +49,7 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
     try:
         look = look_of(shown, trained.config)
     except CryopickError:  # there is too little for one
-        return trained, ""
+        return trained
     first = calibrated(look.picker, fields, config, guess=look.picker.config.threshold)
     record = {
         **trained.training,
@@ -59,7 +58,7 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
     }
     ours = answers_of(trained, fields, averaging=False)
     if not ours:
-        return trained, ""
+        return trained
     if is_complete:
         gain = record["network"]["f1"] - record["first_look"]["f1"]
         winner = int(gain > TOLERANCE) - int(gain < -TOLERANCE)
@@ -67,14 +66,14 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
         rank = ranks(ours, trained.config.min_distance)
         winner = int(clearly_lower(rank, look.ranks)) - int(clearly_lower(look.ranks, rank))
     if winner > 0:
-        return replace(trained, training={**record, "answer": "network"}), ""
+        return replace(trained, training={**record, "answer": "network"})
     if winner < 0:
         figures = {"validation": record["first_look"], "answer": "first look"}
-        return replace(first, training={**record, **figures}), _verdict(record)
+        return replace(first, training={**record, **figures})
     both = blended(trained, first, fields)
     both = calibrated(both, fields, config, guess=both.config.threshold)
     figures = {"validation": both.training["validation"], "answer": "network and first look"}
-    return replace(both, training={**record, **figures}), ""
+    return replace(both, training={**record, **figures})
 
 
 def clearly_lower(these: Ranks, others: Ranks) -> bool:
@@ -133,9 +132,12 @@ def calibrated(
     return replace(picker, config=replace(picker.config, threshold=found.threshold), training=record)
 
 
-def _verdict(record: dict[str, dict[str, float]]) -> str:
-    look, network = (Validation(**record[name]).in_words() for name in ("first_look", "network"))  # type: ignore[arg-type]
+def verdict(record: Mapping[str, Any]) -> str:
+    """Say so if a training (its record) ended with the first look instead of a network; else nothing."""
+    if record.get("answer") != "first look":
+        return ""
+    look, network = (Validation(**record[name]).in_words() for name in ("first_look", "network"))
     return (
-        f"the first look, without any training, does better on held-out labels ({look}) than the trained "
+        f"The first look, without any training, does better on held-out labels ({look}) than the trained "
         f"network ({network}): it is kept instead; label more particles and train again"
     )

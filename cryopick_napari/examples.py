@@ -24,6 +24,7 @@ from cryopick_napari.template import BINS, REACH, radial_profile
 NETWORK_SIDE = 512  # px: the field is cropped no further than to this side ...
 FAINT = 0.8  # peak-to-peak contrast of the average particle, below which the network needs more:
 FAINT_SETTINGS: dict[str, Any] = {"filter_channel": True, "base_features": 16}
+FEW = 5  # labelled particles; fewer make no model worth having
 NETWORK_DIAMETERS = 13.5, 20.0  # px: ... as long as a particle's diameter stays between these
 
 
@@ -80,6 +81,14 @@ def load_examples(
             "if they are only some of them, add --labelled partly"
         )
     return examples, notes
+
+
+def few_labels(count: int) -> str:
+    """Say so if this many labelled particles are too few for a good model; otherwise nothing."""
+    if count >= FEW:
+        return ""
+    are = "particle is" if count == 1 else "particles are"
+    return f"Only {count} {are} labelled: this model will be a rough one. 10 or more are better."
 
 
 def _some(names: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from cryopick_napari.checkpoint import Checkpoint
-from cryopick_napari.choosing import calibrated, network_alone, settled
+from cryopick_napari.choosing import calibrated, network_alone, settled, verdict
 from cryopick_napari.config import TrainingConfig
 from cryopick_napari.devices import resolve_device
 from cryopick_napari.fields import Field, inside, labelled_fields, target_and_weight
@@ -173,10 +173,11 @@ def fit(
         stop |= bool((yield replace(plan, picker=shown, checkpoint=saved)))
     yield replace(plan, phase="calibrating", validation=None)
     trained = calibrated(replace(picker, network=best.network), fields, config)
-    chosen, verdict = settled(trained, fields, config) if config.first_look else (trained, "")
-    if verdict:
-        yield replace(plan, phase="calibrating", validation=None, message=verdict)
-    return chosen
+    if config.first_look:
+        trained = settled(trained, fields, config)
+        if said := verdict(trained.training):
+            yield replace(plan, phase="calibrating", validation=None, message=said)
+    return trained
 
 
 def schedule(done: float) -> float:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from drawing import blob_detector, drawn_micrograph, gaussians
 
-from cryopick_napari.choosing import blended, calibrated, clearly_lower, network_alone, settled
+from cryopick_napari.choosing import blended, calibrated, clearly_lower, network_alone, settled, verdict
 from cryopick_napari.config import PickerConfig, TrainingConfig
 from cryopick_napari.fields import Field, prepare
 from cryopick_napari.first_look import look_of
@@ -67,17 +67,17 @@ def trained(network: Picker, known: Field) -> Picker:
 @pytest.mark.parametrize("whole", [False, True])
 def test_an_untrained_network_gives_way_to_the_first_look(whole):
     known = field(whole=whole)
-    chosen, said = settled(trained(Picker.new(CONFIG), known), [known], TRAINING)
+    chosen = settled(trained(Picker.new(CONFIG), known), [known], TRAINING)
     assert chosen.config.depth == 0
-    assert "the first look" in said
+    assert "first look" in verdict(chosen.training)
     assert chosen.training["answer"] == "first look"
     assert len(chosen.pick(drawn_micrograph(GRID, SHAPE, seed=5))) == pytest.approx(len(GRID), abs=3)
 
 
 def test_a_network_as_good_as_the_first_look_is_joined_by_it():
     known = field()
-    chosen, said = settled(trained(blob_detector(CONFIG), known), [known], TRAINING)
-    assert not said
+    chosen = settled(trained(blob_detector(CONFIG), known), [known], TRAINING)
+    assert not verdict(chosen.training)
     assert chosen.config.blend
     assert chosen.training["answer"] == "network and first look"
     assert {"network", "first_look", "validation"} <= set(chosen.training)
@@ -88,8 +88,8 @@ def test_too_few_clicks_for_a_first_look_leave_the_network():
     known = field()
     two = replace(known, positives=known.positives[:2], held=np.zeros(SHAPE, bool))
     network = trained(Picker.new(CONFIG), two)
-    chosen, said = settled(network, [two], TRAINING)
-    assert (chosen, said) == (network, "")
+    chosen = settled(network, [two], TRAINING)
+    assert chosen is network
 
 
 def test_both_together_weigh_the_same_and_cut_where_either_does():

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from cryopick_napari.config import LATER, PRESETS, PickerConfig, TrainingConfig, config_from
+from cryopick_napari.config import LATER, PRESETS, PickerConfig, TrainingConfig, config_from, training_config
 from cryopick_napari.errors import CryopickError
 
 
@@ -167,3 +167,11 @@ def test_diameter_follows_the_pixel_size():
     assert config.diameter_at(None) == 100
     assert PickerConfig(diameter=100).diameter_at(4.0) == 100
     assert PickerConfig(diameter=100).diameter_angstrom is None
+
+
+def test_few_clicks_are_trained_on_less():
+    usual, few = (training_config("small", only_clicks, {}) for only_clicks in (False, True))
+    assert few.initial_epochs < usual.initial_epochs
+    assert few.learning_rate < usual.learning_rate
+    assert training_config("small", True, {"initial_epochs": 30}).initial_epochs == 30
+    assert training_config("full", True, {}) == training_config("full", False, {})

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import pdist
 
-from cryopick_napari.peaks import find_peaks, spaced
+from cryopick_napari.peaks import find_peaks, highest_near, spaced
 
 
 @pytest.mark.parametrize("sigma", [1.5, 2.0, 4.0])
@@ -100,3 +100,11 @@ def test_spaced_is_first_come_first_served(yx, distance):
         if all(np.hypot(*(point - yx[other])) >= distance for other in kept):
             kept.append(index)
     assert spaced(yx, distance).tolist() == kept
+
+
+def test_the_highest_value_near_a_position():
+    image = np.zeros((9, 9), np.float32)
+    image[2, 3], image[2, 6], image[8, 8] = 1, 2, 3
+    found = highest_near(image, np.float32([(2.2, 3.4), (2.2, 4.2), (8.4, 8.4), (6, 1)]), 2.0)
+    np.testing.assert_array_equal(found, [1, 2, 3, 0])
+    np.testing.assert_array_equal(highest_near(image, np.float32([(2.4, 3.4)]), 0.1), [1])  # its own pixel

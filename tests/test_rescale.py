@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -194,3 +195,11 @@ def test_blurring_keeps_a_constant_and_widens_a_point():
     assert spread.sum() == pytest.approx(1, abs=1e-4)
     assert (spread.sum(1) * y**2).sum() == pytest.approx(4, rel=0.1)
     assert torch.allclose(spread, spread.T, atol=1e-7)
+
+
+def test_a_micrograph_that_is_asked_for_again_is_not_rescaled_again():
+    micrograph = Micrograph(np.random.default_rng(0).standard_normal((90, 80), np.float32), None)
+    first = to_network_scale(micrograph, 20, 10)
+    assert to_network_scale(micrograph, 20, 10) is first
+    assert to_network_scale(micrograph, 25, 10) is not first
+    assert to_network_scale(replace(micrograph), 20, 10) is not first

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from cryopick_napari.cli import EXIT_DONE, EXIT_INTERRUPTED
 
+QUICK_EPOCHS = 2
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
@@ -23,7 +25,7 @@ def run(options: argparse.Namespace) -> int:
     """Label, train, pick and report; return the exit code."""
     from cryopick_napari.batch import make_folder
     from cryopick_napari.cli.progress import run_training
-    from cryopick_napari.config import TrainingConfig
+    from cryopick_napari.config import training_config
     from cryopick_napari.demo import clicked_samples, pick_samples, write_report
     from cryopick_napari.evaluation import as_table
     from cryopick_napari.examples import new_picker
@@ -34,7 +36,8 @@ def run(options: argparse.Namespace) -> int:
     examples = clicked_samples()
     clicks = sum(len(example.labels.positives) for example in examples)
     print(f"{clicks} clicks on {len(examples)} sample micrographs; training on them")
-    config = TrainingConfig(initial_epochs=6) if options.quick else TrainingConfig()
+    own = {"initial_epochs": QUICK_EPOCHS} if options.quick else {}
+    config = training_config("small", only_clicks=True, own=own)
     start = time.perf_counter()
     job = train(new_picker(examples, SAMPLE_DIAMETER), examples, config)
     picker, stopped = run_training(job, options.output)

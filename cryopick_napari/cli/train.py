@@ -185,6 +185,7 @@ def _new_picker(
 def _announce(examples: list[Example], picker: Picker, preset: str, config: TrainingConfig) -> None:
     """Say what is about to be learned from what."""
     from cryopick_napari.devices import resolve_device
+    from cryopick_napari.examples import few_labels
     from cryopick_napari.network import parameter_count
 
     settings = picker.config
@@ -194,6 +195,8 @@ def _announce(examples: list[Example], picker: Picker, preset: str, config: Trai
     size = f"{settings.diameter:.0f} px"
     if settings.diameter_angstrom is not None:
         size += f" = {settings.diameter_angstrom:.0f} Å at {settings.spacing:g} Å/px"
+    if note := few_labels(labels):
+        print(f"note: {note}", file=sys.stderr)
     print(f"{labels} {settings.polarity} particles of {size} on {len(examples)} micrographs, {kind}")
     print(
         f"preset {preset}: {parameter_count(picker.network):,} parameters, particles at "
@@ -207,4 +210,5 @@ def _report(picker: Picker, path: Path) -> None:
     figures = f"recall {found['recall']:.3f}"
     if found["f1"] == found["f1"]:  # not nan: precision is unknown where only some particles are labelled
         figures = f"F1 {found['f1']:.3f}, precision {found['precision']:.3f}, {figures}"
-    print(f"{path}: on held-out labels {figures}; threshold {picker.config.threshold:.3f}")
+    answer = picker.training.get("answer", "network")
+    print(f"{path} ({answer}): on held-out labels {figures}; threshold {picker.config.threshold:.3f}")

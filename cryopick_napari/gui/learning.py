@@ -203,7 +203,9 @@ class Learning(ModelsInUse):
         if model is None:
             self.message = "Stopped before the first epoch was over: there is no model to keep."
         else:
-            self.message = ""
+            from cryopick_napari.choosing import verdict  # PyTorch is there by now
+
+            self.message = verdict(model.picker.training)
             self._take(model)
 
     def _on_failed(self, job: Job, error: CryopickError) -> None:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from cryopick_napari.picker import Picker
     from cryopick_napari.training import Job, Progress
 
-FEW = 5  # particles; fewer make no model worth having
-
 Rows = tuple[Row, ...]
 Step = tuple["Progress", Rows]
 
@@ -79,12 +77,13 @@ def _taught(lesson: Lesson, project: Project, resumes: bool) -> Generator[Step, 
 
 def _examples(lesson: Lesson) -> Generator[Step, bool | None, list[Example]]:
     """Read the labelled micrographs; not all of them once it is stopped."""
+    from cryopick_napari.examples import few_labels
     from cryopick_napari.labels import Example
     from cryopick_napari.micrograph import read_micrograph
     from cryopick_napari.training import Progress
 
     examples: list[Example] = []
-    plan = Progress("preparing", steps=len(lesson.labels), message=_warning(lesson.particles))
+    plan = Progress("preparing", steps=len(lesson.labels), message=few_labels(lesson.particles))
     for number, (path, labels) in enumerate(lesson.labels.items()):
         if (yield replace(plan, step=number), ()):
             break
@@ -96,13 +95,6 @@ def _examples(lesson: Lesson) -> Generator[Step, bool | None, list[Example]]:
             )
         examples.append(Example(micrograph, labels))
     return examples
-
-
-def _warning(particles: int) -> str:
-    if particles >= FEW:
-        return ""
-    are = "particle is" if particles == 1 else "particles are"
-    return f"Only {particles} {are} labelled: this model will be a rough one. 10 or more are better."
 
 
 def _new_picker(lesson: Lesson, examples: Sequence[Example], preset: str, seed: int) -> Picker:
