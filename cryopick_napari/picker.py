@@ -23,7 +23,7 @@ from cryopick_napari.picks import Picks
 from cryopick_napari.rescale import Scaled, to_network_scale
 from cryopick_napari.template import kernel_side
 
-CLEARLY = 3.0  # how much more an inverted field must answer before it is taken for inverted
+CLEARLY = 2.0  # how much more an inverted field must answer before it is taken for inverted
 
 
 def make_network(config: PickerConfig) -> PickingNetwork:
