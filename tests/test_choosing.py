@@ -48,7 +48,7 @@ def test_clicks_that_lie_nearer_the_top_are_better():
 def test_equally_good_models_are_rarely_told_apart():
     rng = np.random.default_rng(0)
     wrong = [clearly_lower(rng.uniform(0, 100, 5), rng.uniform(0, 100, 25)) for _ in range(200)]
-    assert np.mean(wrong) <= 0.15
+    assert np.mean(wrong) <= 0.2
 
 
 def test_ranks_that_agree_by_chance_prove_nothing():
