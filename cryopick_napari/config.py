@@ -20,6 +20,7 @@ def setting(default: Any, help: str, unit: str = "", usual: str = "") -> Any:
 
 
 UNKNOWN_DIAMETER = 50.0  # px, to draw and to look with while nobody knows the particle's size
+LEAST_CLICKS = 3  # for a first look: two particles make no average worth looking at
 LARGEST = {
     "diameter": 10_000,
     "spacing": 10_000,

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cryopick_napari.config import PickerConfig
+from cryopick_napari.config import LEAST_CLICKS, PickerConfig
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.fields import Field, hold_out_all, inside, prepare
 from cryopick_napari.labels import Example
@@ -27,7 +27,6 @@ from cryopick_napari.picker import Picker, make_network
 from cryopick_napari.template import kernel_of, matched_filter, radial_profile
 from cryopick_napari.validation import answers_of, validate
 
-LEAST_CLICKS = 3  # two particles make no average worth looking at
 MOST_CLICKS = 100  # that the threshold is chosen by; more take time and tell nothing new
 TYPICAL = 4.0  # logit of the score of an average particle, 0.98; that of the threshold is 0
 Profile = NDArray[np.float64]

@@ -210,5 +210,6 @@ def _report(picker: Picker, path: Path) -> None:
     figures = f"recall {found['recall']:.3f}"
     if found["f1"] == found["f1"]:  # not nan: precision is unknown where only some particles are labelled
         figures = f"F1 {found['f1']:.3f}, precision {found['precision']:.3f}, {figures}"
-    answer = picker.training.get("answer", "network")
-    print(f"{path} ({answer}): on held-out labels {figures}; threshold {picker.config.threshold:.3f}")
+    answer = picker.training.get("answer")
+    by = f", by {answer}" if answer else ""
+    print(f"{path}: on held-out labels {figures}; threshold {picker.config.threshold:.3f}{by}")

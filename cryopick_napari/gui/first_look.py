@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer
 
-from cryopick_napari.config import ParticleSize
+from cryopick_napari.config import LEAST_CLICKS, ParticleSize
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.computing import import_torch
 from cryopick_napari.gui.worker import Job, once
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
     from cryopick_napari.picker import Picker
 
-LEAST_CLICKS = 3
 PAUSE = 100  # ms without a click before it is renewed
 
 
