@@ -45,6 +45,8 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
     Picker
         Its record holds the figures of all that were compared, and which it is: its ``answer``.
     """
+    if not any(field.tested.any() for field in fields):
+        return trained
     is_complete = any(field.is_complete for field in fields)
     # With clicks, the first look is asked about each by the average of the others: none is held out.
     shown = fields if is_complete else [replace(field, held=np.zeros_like(field.held)) for field in fields]
@@ -58,13 +60,11 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
         "network": trained.training["validation"],
         "first_look": first.training["validation"],
     }
-    ours = answers_of(trained, fields, averaging=False)
-    if not ours:
-        return trained
     if is_complete:
         gain = record["network"]["f1"] - record["first_look"]["f1"]
         winner = int(gain > TOLERANCE) - int(gain < -TOLERANCE)
     else:
+        ours = answers_of(trained, fields, averaging=False)
         rank = ranks(ours, trained.config.min_distance) / OPTIMISM
         winner = int(clearly_lower(rank, look.ranks)) - int(clearly_lower(look.ranks, rank))
         # Of particles too faint for a network alone, no few clicks can say that it does without.

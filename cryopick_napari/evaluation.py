@@ -77,7 +77,7 @@ def agreement(fields: Sequence[Compared], name: str) -> Agreement:
         (score(mirrored(f.picks, f.shape), f.truth, STRICT * f.diameter) for f in fields), Score(0, 0, 0)
     )
     unit = fields[0].diameter  # fields of other pixel sizes are brought to the first one's
-    alike = [(_resized(f.picks, unit / f.diameter), _resized(f.truth, unit / f.diameter)) for f in fields]
+    alike = [(resized(f.picks, unit / f.diameter), resized(f.truth, unit / f.diameter)) for f in fields]
     threshold, best = best_threshold(alike, STRICT * unit)
     chances = [
         chance_level(len(f.picks), f.truth, f.shape, STRICT * f.diameter, APART * f.diameter) for f in fields
@@ -99,7 +99,8 @@ def agreement(fields: Sequence[Compared], name: str) -> Agreement:
     )
 
 
-def _resized(picks: Picks, factor: float) -> Picks:
+def resized(picks: Picks, factor: float) -> Picks:
+    """Bring positions to another pixel size."""
     return Picks.of(picks.yx * factor, picks.score)
 
 

@@ -54,6 +54,11 @@ class Field:
         return self.usable & ~self.held
 
     @property
+    def taught(self) -> NDArray[np.float32]:
+        """Labelled particles (n, 2) that training may use."""
+        return self.positives[inside(self.positives, self.learned)]
+
+    @property
     def tested(self) -> Mask:
         """Ground that validation may use."""
         return self.usable & self.held

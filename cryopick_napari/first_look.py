@@ -85,7 +85,7 @@ def look_of(fields: Sequence[Field], config: PickerConfig) -> Look:
     CryopickError
         If fewer than three particles are labelled there.
     """
-    learned = [field.positives[inside(field.positives, field.learned)] for field in fields]
+    learned = [field.taught for field in fields]
     if sum(map(len, learned)) < LEAST_CLICKS:
         raise CryopickError(f"a first look needs {LEAST_CLICKS} labelled particles on a live part of a field")
     config = replace(config, depth=0, gate="none", spatial_attention=False, averaging=False)
@@ -108,8 +108,8 @@ def with_template(network: PickingNetwork, fields: Sequence[Field]) -> PickingNe
     """Give a new network's filter the average particle of the labels that training may use."""
     if not network.kernel.numel() or network.kernel.any():
         return network
-    learned = [(field, field.positives[inside(field.positives, field.learned)]) for field in fields]
-    total = np.sum([radial_profile(field.scaled.image, yx, field.diameter) for field, yx in learned], axis=0)
+    profiles = [radial_profile(field.scaled.image, field.taught, field.diameter) for field in fields]
+    total = np.sum(profiles, axis=0)
     # The network's template was measured for the intended diameter: the real one differs a little.
     network.kernel.copy_(_kernel(total, fields[0].diameter, len(network.kernel)))
     image = fields[0].scaled.image

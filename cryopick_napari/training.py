@@ -14,7 +14,7 @@ from cryopick_napari.checkpoint import Checkpoint
 from cryopick_napari.choosing import calibrated, network_alone, settled, verdict
 from cryopick_napari.config import TrainingConfig
 from cryopick_napari.devices import resolve_device
-from cryopick_napari.fields import Field, inside, labelled_fields, target_and_weight
+from cryopick_napari.fields import Field, labelled_fields, target_and_weight
 from cryopick_napari.first_look import first_look, with_template
 from cryopick_napari.history import Row, row_of
 from cryopick_napari.labels import Example
@@ -196,7 +196,7 @@ def canvas(field: Field, target_radius: float) -> Canvas:
     target, weight = target_and_weight(field, target_radius, field.learned)
     image = field.scaled.image
     planes = torch.stack([image, target.to(image.device), weight.to(image.device)])
-    return Canvas(planes, torch.from_numpy(field.positives[inside(field.positives, field.learned)]))
+    return Canvas(planes, torch.from_numpy(field.taught))
 
 
 def completed(job: Job) -> Picker:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryopick_napari.baselines.method import Clock, Curve, Learned, Seen
-from cryopick_napari.evaluation import APART, Compared, agreement
+from cryopick_napari.evaluation import APART, Compared, agreement, resized
 from cryopick_napari.labels import Example
 from cryopick_napari.metrics import STRICT, best_threshold, chance_level, discs, matched, roc_auc
 from cryopick_napari.picks import Picks
@@ -93,7 +93,7 @@ def outcome(method: str, seed: int, learned: Learned, fields: Sequence[Example],
         truth = field.labels.positives
         size = seen.scaled.diameter * float(np.mean(seen.scaled.ratio))
         compared.append(Compared("", seen.picks.above(fitted.threshold), truth, size, seen.scaled.shape))
-        pairs.append((_resized(seen.picks, diameter / size), _resized(truth, diameter / size)))
+        pairs.append((resized(seen.picks, diameter / size), resized(truth, diameter / size)))
         pixels, on_particle = map_pixels(seen, truth)
         values.append(pixels)
         truths.append(on_particle)
@@ -161,7 +161,3 @@ def precision_recall(pairs: Sequence[Pair], distance: float) -> tuple[tuple[floa
     hits = np.cumsum(gained[np.argsort(-scores, kind="stable")])
     kept = np.unique(np.linspace(0, len(hits) - 1, POINTS).astype(int))
     return tuple((float(hits[last] / total), float(hits[last] / (last + 1))) for last in kept)
-
-
-def _resized(picks: Picks, factor: float) -> Picks:
-    return Picks.of(picks.yx * factor, picks.score)
