@@ -43,14 +43,9 @@ def config_of(field: Example) -> PickerConfig:
 def fitted(make: Callable[[PickerConfig, TrainingConfig], Method], field: Example, steps: int) -> Learned:
     """Fit for some steps, however long they take."""
     job = make(config_of(field), TrainingConfig(device="cpu")).fit([field], Budget(3600, steps))
-    stages = []
-    while True:
-        try:
-            stages.append(next(job))
-        except StopIteration as end:
-            assert_told(stages, steps)
-            learned: Learned = end.value
-            return learned
+    learned, stages = driven(job)
+    assert_told(stages, steps)
+    return learned
 
 
 def assert_told(stages: list[Stage], steps: int) -> None:
@@ -66,3 +61,14 @@ def learns_above_chance(learned: Learned, field: Example) -> None:
     assert found.best_f1 > 2 * found.chance
     assert found.auc > 0.6
     assert 0 <= found.threshold <= 1
+
+
+def driven(job, stop_at=None):
+    """Run a method's job, stopped at a step if one is given; return its result and its stages."""
+    stages, answer = [], None
+    while True:
+        try:
+            stages.append(job.send(answer))
+        except StopIteration as end:
+            return end.value, stages
+        answer = stages[-1].step == stop_at or None

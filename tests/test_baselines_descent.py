@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from methods import driven
 from torch import nn
 
 from cryopick_napari.baselines.descent import CHECKS, descend, schedule
@@ -37,14 +38,7 @@ class Parabola:
 
 
 def run(task, budget, stop_at=None):
-    stages, answer = [], None
-    job = descend(task, budget)
-    while True:
-        try:
-            stages.append(job.send(answer))
-        except StopIteration as end:
-            return end.value, stages
-        answer = stages[-1].step == stop_at or None
+    return driven(descend(task, budget), stop_at)
 
 
 def test_it_descends_for_as_many_steps_as_the_budget_has():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from methods import example
+from methods import driven, example
 
 from cryopick_napari.baselines.method import Budget
 from cryopick_napari.baselines.unet import Pace, UNetMethod, planned_epochs
@@ -26,13 +26,7 @@ def test_as_many_epochs_as_fit(seconds, epochs):
 def fit(budget, stop_at=None, **settings):
     picker = new_picker([example(0)], SAMPLE_DIAMETER, settings={**TINY, **settings})
     config = TrainingConfig(device="cpu", epoch_crops=16, patch_size=64)
-    job, answer, stages = UNetMethod(picker, config).fit([example(0)], budget), None, []
-    while True:
-        try:
-            stages.append(job.send(answer))
-        except StopIteration as end:
-            return end.value, stages
-        answer = stages[-1].step == stop_at or None
+    return driven(UNetMethod(picker, config).fit([example(0)], budget), stop_at)
 
 
 def test_the_time_is_used_and_kept():
