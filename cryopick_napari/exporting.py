@@ -18,6 +18,9 @@ ADVICE = {
     "cbox": "In crYOLO: open {folder} beside the micrographs in the boxmanager.",
     "box": "In EMAN2: e2import.py --import_boxes; crYOLO's boxmanager opens them too.",
     "topaz": "In Topaz: topaz train --train-targets {index}",
+    "particles": "In cryoSPARC: Import Particle Stack, with the micrographs as source exposures; "
+    "in RELION: Particle extraction, Re-extract refined particles.",
+    "cryoppp": "y counts from the other end of the file, as in CryoPPP's own tables.",
     "csv": "x counts columns and y rows, in px; the centre of the first pixel is 0.",
 }
 NO_PROJECT = (
@@ -143,7 +146,7 @@ def _name(path: Path, format: str, project: Path) -> str:
 def _standing(names: Sequence[str], folder: Path, format: str, root: Path) -> list[Path]:
     """List the files that an export would replace."""
     index = FORMATS[format].index
-    own = () if format == "topaz" else targets(names, folder, format, root).values()
+    own = () if FORMATS[format].is_one_file else targets(names, folder, format, root).values()
     return [file for file in (*own, *([folder / index] if index else [])) if file.exists()]
 
 

@@ -1,9 +1,9 @@
-"""Whether positions sit on particles as they were read, or mirrored top to bottom."""
+"""Whether positions sit on particles as they were read, mirrored, or with x and y exchanged."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,27 @@ PICTURE = 180  # px, of either
 COLOUR = (64, 200, 255)
 
 Picture = NDArray[np.uint8]
+Checked = tuple[Micrograph, Picks, float]  # positions on a micrograph, and the particle's diameter in px
+Turned = Callable[[Picks, tuple[int, int]], Picks]
+
+# Named after the options that undo them.
+AS_READ, FLIP_Y, FLIP_X, SWAP_XY = "as they are", "--flip-y", "--flip-x", "--swap-xy"
+WAYS: dict[str, Turned] = {
+    AS_READ: lambda picks, _: picks,
+    FLIP_Y: mirrored,
+    FLIP_X: lambda picks, shape: _exchanged(mirrored(_exchanged(picks), (shape[1], shape[0]))),
+    SWAP_XY: lambda picks, _: _exchanged(picks),
+}
+WORDS = {
+    AS_READ: "as they are",
+    FLIP_Y: "mirrored top to bottom",
+    FLIP_X: "mirrored left to right",
+    SWAP_XY: "with x and y exchanged",
+}
+
+
+def _exchanged(picks: Picks) -> Picks:
+    return Picks(picks.yx[:, ::-1].copy(), picks.score)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +75,19 @@ class Way:
 
 @dataclass(frozen=True, eq=False)
 class FlipCheck:
-    """Positions as they were read, and mirrored top to bottom."""
+    """Positions in all `WAYS` of reading them, as they were read first."""
 
-    as_read: Way
-    mirrored: Way
+    ways: Mapping[str, Way]
+
+    @property
+    def as_read(self) -> Way:
+        """As they were read."""
+        return self.ways[AS_READ]
+
+    @property
+    def mirrored(self) -> Way:
+        """Mirrored top to bottom: the usual difference between programs."""
+        return self.ways[FLIP_Y]
 
     @property
     def is_mirrored(self) -> bool:
@@ -66,13 +96,21 @@ class FlipCheck:
 
     @property
     def is_clear(self) -> bool:
-        """Whether there is no doubt."""
+        """Whether there is no doubt between as read and mirrored top to bottom."""
         low, high = sorted((self.as_read.evidence, self.mirrored.evidence))
         return high > max(SURE, CLEARLY * low)
 
+    @property
+    def better(self) -> str:
+        """The way that fits without doubt better than as they were read; empty if none does."""
+        best = max(self.ways, key=lambda way: self.ways[way].evidence)
+        others = [way.evidence for name, way in self.ways.items() if name != best]
+        sure = self.ways[best].evidence > max(SURE, CLEARLY * max(others))
+        return best if sure and best != AS_READ else ""
 
-def flip_check(fields: Iterable[tuple[Micrograph, Picks, float]]) -> FlipCheck | None:
-    """Compare what is at positions with what is at the mirrored ones.
+
+def flip_check(fields: Iterable[Checked]) -> FlipCheck | None:
+    """Compare what is at positions with what is where they would be if read in other ways.
 
     Parameters
     ----------
@@ -84,19 +122,40 @@ def flip_check(fields: Iterable[tuple[Micrograph, Picks, float]]) -> FlipCheck |
     FlipCheck or None
         None without positions.
     """
-    found: tuple[list[float], list[float]] = ([], [])
-    pictures: list[tuple[Picture, Picture]] = []
+    found: dict[str, list[float]] = {name: [] for name in WAYS}
+    pictures: dict[str, tuple[Picture, Picture]] = {}
     for micrograph, picks, diameter in fields:
-        ways = (picks, mirrored(picks, micrograph.shape))
+        # Exchanged, positions may lie outside of a field that is no square: they say nothing.
+        read = picks.within(micrograph.shape)
+        ways = {name: turn(picks, micrograph.shape).within(micrograph.shape) for name, turn in WAYS.items()}
         scaled = to_network_scale(micrograph, diameter, network_diameter(diameter, micrograph.shape))
-        for values, way in zip(found, ways, strict=True):
-            values += [contrast(scaled, place) for place in scaled.from_source(way.yx)]
-        if not pictures and len(picks):
-            pictures = [_pictures(micrograph, way, picks, diameter) for way in ways]
+        for name, way in ways.items():
+            found[name] += [contrast(scaled, place) for place in scaled.from_source(way.yx)]
+        if not pictures and len(read):
+            pictures = {name: _pictures(micrograph, way, read, diameter) for name, way in ways.items()}
     if not pictures:
         return None
-    as_read, other = (Way(evidence(values), *both) for values, both in zip(found, pictures, strict=True))
-    return FlipCheck(as_read, other)
+    return FlipCheck({name: Way(evidence(found[name]), *pictures[name]) for name in WAYS})
+
+
+def flip_warning(fields: Iterable[Checked], what: str) -> str:
+    """Say that positions fit better if read in another way, and how to put it right; empty if they do not.
+
+    Parameters
+    ----------
+    fields : iterable of (Micrograph, Picks, float)
+        As for `flip_check`.
+    what : str
+        What the positions are called, such as the name of their file.
+    """
+    check = flip_check(fields)
+    if check is None or not check.better:
+        return ""
+    before, after = check.as_read.evidence, check.ways[check.better].evidence
+    return (
+        f"{what} fit the micrographs better {WORDS[check.better]} ({after:.0f} standard errors of contrast, "
+        f"{before:.0f} as they are): see cryopick convert --check, then convert with {check.better}"
+    )
 
 
 def contrast(scaled: Scaled, yx: NDArray[np.float32]) -> float:
@@ -120,7 +179,8 @@ def _pictures(micrograph: Micrograph, picks: Picks, read: Picks, diameter: float
     side = AVERAGE_SIDE * diameter / display.scale[0]
     parts = cut(display.image, display.from_source(picks.yx), side, PICTURE)
     mean = average(parts, picks.score)
-    assert mean is not None
+    if mean is None:  # none of the positions lies on the field
+        mean = np.zeros((PICTURE, PICTURE), np.uint8)
     return _window(micrograph, picks, read, diameter), mean
 
 

@@ -87,7 +87,7 @@ def find_labels(
     picks = {path: rows.picks for path, rows in matched.items()}
     shapes = {path: sizes[path][0] for path in picks}
     complete = sum(look_complete(picks[path], shapes[path], diameters[path]) for path in picks)
-    flip = flip_check(_looked_at(picks, diameters, spacing))
+    flip = flip_check(looked_at(picks, diameters, spacing))
     known = size is not None or any(rows.diameter for rows in matched.values())
     return Found(
         source,
@@ -163,7 +163,7 @@ def _nothing(source: Path, strangers: Sequence[str], ours: Sequence[Path], probl
     return f"{told}: open those micrographs, or rename the file as its micrograph ({ours[0].stem}...)"
 
 
-def _looked_at(
+def looked_at(
     picks: Mapping[Path, Picks], diameters: Mapping[Path, float], spacing: float | None
 ) -> Iterator[tuple[Micrograph, Picks, float]]:
     """Read the few micrographs with the most positions."""

@@ -121,6 +121,7 @@ def find_micrographs(paths: Iterable[str | Path]) -> list[Path]:
         folders below or hidden ones), a glob pattern (``**`` goes into
         folders), or ``@list``: a text file with one path a line, relative to
         its own folder or else the current one; ``#`` begins a comment line.
+        Lists of RELION (``.star``) and cryoSPARC (``.cs``) stand for their micrographs.
 
     Raises
     ------
@@ -200,8 +201,12 @@ def _finite(path: Path, pixels: NDArray[Any]) -> NDArray[np.float32]:
 
 def _files_of(path: str | Path) -> list[Path]:
     """Expand one word of the user."""
+    from cryopick_napari.micrograph_lists import is_list, read_list
+
     text = str(path)
     try:
+        if is_list(text):
+            return [one.path for one in read_list(Path(text.removeprefix("@")))]
         if text.startswith("@"):
             return [file for word in _lines(Path(text[1:])) for file in _matches(word)]
         return _matches(path)

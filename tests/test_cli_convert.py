@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from commands import error_of, run
 
-from cryopick_napari.cli import convert as command
+from cryopick_napari.cli.options import COORDINATE_FORMATS
 from cryopick_napari.coordinates import FORMATS, SUFFIX, CoordinateSet, read_coordinates, write_coordinates
 from cryopick_napari.micrograph import write_mrc
 from cryopick_napari.picks import Picks
@@ -14,7 +14,8 @@ from cryopick_napari.picks import Picks
 POSITIONS = np.array([(10, 20), (33.25, 40.5), (98, 3)])
 SCORES = np.array([0.9, 0.5, 0.25])
 SHAPE = (100, 60)
-ENDINGS = {"relion": ".star", "box": ".box", "cbox": ".cbox", "csv": ".csv", "topaz": ".txt"}
+ENDINGS = {"relion": ".star", "particles": "_particles.star", "box": ".box", "cbox": ".cbox", "csv": ".csv"}
+ENDINGS |= {"topaz": ".txt", "cryoppp": ".csv"}
 
 
 @pytest.fixture(autouse=True)
@@ -30,17 +31,20 @@ def write(folder, format, names="ab"):
 
 
 def read(path):
-    return {rows.micrograph.removesuffix(".mrc"): rows.picks for rows in read_coordinates(path)}
+    return {
+        rows.micrograph.removesuffix(".mrc"): rows.picks for rows in read_coordinates(path, height=SHAPE[0])
+    }
 
 
 def test_the_command_knows_every_format():
-    assert set(command.FORMATS) == set(FORMATS) == set(ENDINGS)
+    assert set(COORDINATE_FORMATS) == set(FORMATS) == set(ENDINGS)
 
 
 @pytest.mark.parametrize("target", FORMATS)
 @pytest.mark.parametrize("source", FORMATS)
 def test_a_folder_of_any_format_to_any_other(capsys, source, target):
-    assert run("convert", write("in", source), "out", "--format", target, "--diameter-px", 12) == 0
+    size = ("--diameter-px", 12, "--height", SHAPE[0])
+    assert run("convert", write("in", source), "out", "--format", target, *size) == 0
     said = capsys.readouterr().out
     assert said.startswith("wrote ")
     assert str(Path("out")) in said
@@ -55,9 +59,10 @@ def test_a_folder_of_any_format_to_any_other(capsys, source, target):
 def test_one_file_by_its_ending_and_turned(target):
     source = Path(write("in", "csv", "a")) / "a.csv"
     out = f"out{ENDINGS[target]}"
-    assert run("convert", source, out, "--flip-y", "--height", 100, "--diameter-px", 12) == 0
+    kind = ("--format", target) if target == "cryoppp" else ()  # the ending says csv
+    assert run("convert", source, out, "--flip-y", "--height", 100, "--diameter-px", 12, *kind) == 0
     assert [path.name for path in Path().glob("out*")] == [out]
-    (picks,) = (rows.picks for rows in read_coordinates(out))
+    (picks,) = (rows.picks for rows in read_coordinates(out, height=100))
     np.testing.assert_allclose(picks.yx, [99, 0] + POSITIONS * [-1, 1], atol=1e-4)
 
 
@@ -100,10 +105,14 @@ def test_errors(capsys):
 
     assert "missing.csv" in error("missing.csv", "out.star")
     assert "--format" in error("in", "out")
-    assert "room for one micrograph, not 2" in error("in", "out.star")
-    assert "a box needs a size" in error("in", "out", "--format", "box")
-    assert "a box needs a size" in error("in", "out", "--format", "box", "--diameter-px", "nan")
+    assert "room for one micrograph, not 2" in error("in", "out.box", "--diameter-px", 9)
+    write("bare", "relion")  # which has no room for a size
+    assert "a box needs a size" in error("bare", "out", "--format", "box")
+    assert "a box needs a size" in error("bare", "out", "--format", "box", "--diameter-px", "nan")
     assert "--height" in error("in", "out", "--format", "relion", "--flip-y")
+    assert "--micrographs" in error("in", "out", "--format", "relion", "--flip-x", "--height", 100)
+    assert "give OUT" in error("in")
+    assert "--exposures" in error("in", "out.cs")
     for height in (0, -5):
         assert f"--height must be at least 1 px, not {height}" in error(
             "in", "out", "--format", "csv", "--flip-y", f"--height={height}"

@@ -61,7 +61,7 @@ def test_the_table(capsys):
     assert said.err == ""
 
 
-@pytest.mark.parametrize("truth", FORMATS)
+@pytest.mark.parametrize("truth", [name for name in FORMATS if name != "cryoppp"])  # it needs a height
 @pytest.mark.parametrize("picks", ["relion", "box"])
 def test_any_format_against_any_other(capsys, picks, truth):
     write("picks", TRUTH, picks, names="ab")

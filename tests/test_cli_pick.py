@@ -11,7 +11,7 @@ import mrcfile
 import numpy as np
 import pytest
 import torch
-from commands import DIAMETER, SPACING, error_of, full_disk, run, write_fields
+from commands import DIAMETER, SHAPE, SPACING, error_of, full_disk, run, write_fields
 from drawing import blob_detector, near
 
 from cryopick_napari.config import PickerConfig
@@ -39,7 +39,7 @@ def truth(name):
 
 
 def found(path):
-    return read_coordinates(path)[0].picks.yx
+    return read_coordinates(path, height=SHAPE[0])[0].picks.yx
 
 
 def test_a_relion_job_that_relion_takes(capsys):

@@ -40,6 +40,8 @@ CASES = [
     ("cbox", 30, "field_30.cbox", None),
     ("csv", 31, "field.csv", "flipped.csv"),
     ("topaz", 31, "field_picks.txt", "flipped_picks.txt"),
+    ("particles", 31, "field_particles.star", None),
+    ("cryoppp", 31, "field_cryoppp.csv", None),
 ]
 
 
@@ -53,10 +55,10 @@ def written(rows: CoordinateSet, folder: Path, format: str, flip_y: bool = False
 
 @pytest.mark.parametrize(("format", "side", "golden", "flipped"), CASES)
 def test_golden_files_are_read(format: str, side: int, golden: str, flipped: str | None) -> None:
-    (rows,) = read_coordinates(GOLDEN / golden)
+    (rows,) = read_coordinates(GOLDEN / golden, height=301)
     np.testing.assert_array_equal(rows.picks.yx, YX)
     np.testing.assert_array_equal(rows.picks.score, SCORE)
-    if format in ("box", "cbox"):
+    if format in ("box", "cbox", "csv", "cryoppp"):
         assert rows.diameter == side
     if flipped:
         (turned,) = read_coordinates(GOLDEN / flipped, {"flipped": SHAPE, "flipped_31": SHAPE}, height=301)
@@ -139,7 +141,7 @@ def test_points_that_napari_wrote_are_read() -> None:
 def test_a_micrograph_without_picks_is_a_file_every_reader_takes(tmp_path: Path, format: str) -> None:
     nothing = CoordinateSet("Movies/field.mrc", Picks.of([]), shape=SHAPE, diameter=31)
     file = written(nothing, tmp_path, format)
-    assert all(len(rows.picks) == 0 for rows in read_coordinates(file))
+    assert all(len(rows.picks) == 0 for rows in read_coordinates(file, height=301))
     if format == "relion":
         assert file.read_bytes() == (GOLDEN / "empty_autopick.star").read_bytes()
         assert len(starfile.read(file)) == 0
@@ -215,7 +217,7 @@ def test_positions_survive_a_round_trip(
     back = again.flipped_y() if flip else again
     np.testing.assert_allclose(back.picks.yx, rows.picks.yx, atol=1e-3)
     np.testing.assert_allclose(back.picks.score, rows.picks.score, atol=1e-6)
-    if format in ("box", "cbox"):
+    if format in ("box", "cbox", "csv", "cryoppp"):
         assert again.diameter == side
 
 
@@ -236,7 +238,7 @@ def test_csv_and_topaz_lose_not_a_bit(
 def test_a_folder_gives_back_what_was_written_into_it(tmp_path: Path, format: str) -> None:
     other = CoordinateSet("Movies/sub/other.mrc", Picks.of([(1, 2)]), shape=SHAPE, diameter=31)
     write_coordinates([FIELD, other], tmp_path / "out", format)
-    field, second = sorted(read_coordinates(tmp_path / "out"), key=lambda rows: rows.micrograph)
+    field, second = sorted(read_coordinates(tmp_path / "out", height=301), key=lambda rows: rows.micrograph)
     np.testing.assert_array_equal(field.picks.yx, YX)
     np.testing.assert_array_equal(second.picks.yx, [(1, 2)])
 
@@ -251,7 +253,10 @@ def test_files_written_one_by_one_make_the_same_folder(tmp_path: Path, format: s
     write_index([*names, "Movies/later.mrc"], tmp_path / "one", format)
     write_coordinates([FIELD, other], tmp_path / "all", format)
     one, all_at_once = (
-        sorted((rows.micrograph, rows.picks.yx.tolist()) for rows in read_coordinates(tmp_path / folder))
+        sorted(
+            (rows.micrograph, rows.picks.yx.tolist())
+            for rows in read_coordinates(tmp_path / folder, height=301)
+        )
         for folder in ("one", "all")
     )
     assert one == all_at_once

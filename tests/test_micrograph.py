@@ -625,7 +625,6 @@ def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     [
         (["."], ["a.TIF", "b.mrc"]),
         (["b.mrc"], ["b.mrc"]),
-        (["c.star"], ["c.star"]),  # named by the user: its content is judged when it is read
         (["sub", "."], ["sub/d.png", "a.TIF", "b.mrc"]),
         (["*.mrc"], ["b.mrc"]),
         (["*"], ["a.TIF", "b.mrc"]),

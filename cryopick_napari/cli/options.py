@@ -12,6 +12,9 @@ from typing import Any
 from cryopick_napari.config import ParticleSize, PickerConfig, TrainingConfig
 from cryopick_napari.errors import CryopickError
 
+# Named here, and not taken from coordinates/, so that a help text imports no numpy; a test compares the two.
+COORDINATE_FORMATS = ("relion", "particles", "box", "cbox", "csv", "topaz", "cryoppp")
+
 Config = type[PickerConfig] | type[TrainingConfig]
 
 

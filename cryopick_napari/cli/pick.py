@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryopick_napari.cli import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED
-from cryopick_napari.cli.options import add_spacing
+from cryopick_napari.cli.options import COORDINATE_FORMATS, add_spacing
 
 if TYPE_CHECKING:
     from cryopick_napari.batch import Picked
@@ -22,7 +22,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="the model.safetensors of a training")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where coordinates go")
     parser.add_argument(
-        "--format", choices=("relion", "box", "cbox", "csv", "topaz"), default="relion", help="default relion"
+        "--format",
+        choices=COORDINATE_FORMATS,
+        default="relion",
+        help="default relion",
     )
     parser.add_argument(
         "--threshold", type=float, metavar="N", help="least score of a pick (default the model's own)"

@@ -24,7 +24,7 @@ class CoordinateSet:
     picks : Picks
         Centres in the convention of `Picks`.
     shape : (int, int) or None
-        Rows and columns of the micrograph; needed to flip y.
+        Rows and columns of the micrograph; needed to flip. Columns are 0 where only the height is known.
     spacing : float or None
         Å/px.
     diameter : float or None
@@ -62,6 +62,60 @@ class CoordinateSet:
         yx = self.picks.yx.copy()
         yx[:, 0] = np.float32(rows - 1) - yx[:, 0]
         return replace(self, picks=Picks(yx, self.picks.score))
+
+    def flipped_x(self) -> CoordinateSet:
+        """Mirror the positions left to right: column c becomes width - 1 - c.
+
+        Raises
+        ------
+        CryopickError
+            If the micrograph's width is not known.
+        """
+        if self.shape is None or not self.shape[1]:
+            raise CryopickError(
+                f"{self.micrograph or 'these coordinates'}: flipping x needs the width of the micrograph; "
+                "give --micrographs"
+            )
+        yx = self.picks.yx.copy()
+        yx[:, 1] = np.float32(self.shape[1] - 1) - yx[:, 1]
+        return replace(self, picks=Picks(yx, self.picks.score))
+
+    def transposed(self) -> CoordinateSet:
+        """Exchange x and y, for files that name them the other way round; the micrograph stays as it is."""
+        return replace(self, picks=Picks(self.picks.yx[:, ::-1].copy(), self.picks.score))
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of a micrograph before it has picks.
+
+    Attributes
+    ----------
+    name : str
+        As the project's files write it.
+    shape : (int, int) or None
+        Rows and columns.
+    spacing : float or None
+        Å/px.
+    values : mapping of str to float
+        Microscope and defocus by RELION's labels.
+    """
+
+    name: str
+    shape: tuple[int, int] | None = None
+    spacing: float | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, rows: CoordinateSet) -> CoordinateSet:
+        """Say what is known to picks that do not know it themselves; their name stays theirs."""
+        count = len(rows.picks)
+        own = {name: np.full(count, value) for name, value in self.values.items()}
+        return replace(
+            rows,
+            shape=self.shape or rows.shape,
+            spacing=self.spacing or rows.spacing,
+            extra={**own, **rows.extra},
+        )
 
 
 def merged(sets: Sequence[CoordinateSet]) -> CoordinateSet:

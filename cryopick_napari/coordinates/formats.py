@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryopick_napari.coordinates import box, cbox, relion, tables
+from cryopick_napari.coordinates import box, cbox, particles, relion, tables
 from cryopick_napari.coordinates.base import CoordinateSet
 from cryopick_napari.coordinates.text import Source
 from cryopick_napari.errors import CryopickError
+
+CENTRES = "centres of particles, rows counted from the first of the file, first pixel at 0"
+CORNERS = "corners of boxes, rows counted from the first of the file"
+OTHER_END = "centres of particles, rows counted from the last of the file (turned when read)"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,10 @@ class Format:
         For a menu, and for `--help`.
     index : str or None
         The file that names or holds all micrographs of a folder.
+    gather : callable or None
+        The sets of many micrographs -> the text of one file, where the format has room for that.
+    convention : str
+        What its numbers are, for `cryopick info`.
     """
 
     read: Callable[[Source], list[CoordinateSet]]
@@ -38,19 +46,44 @@ class Format:
     suffix: str
     description: str
     index: str | None = None
+    gather: Callable[..., str] | None = None
+    convention: str = CENTRES
+
+    @property
+    def is_one_file(self) -> bool:
+        """Whether a folder of this format is nothing but one file of all micrographs."""
+        return self.gather is not None and self.index is not None
 
 
-# In the order of recognition: Topaz's files would pass for csv too.
+def _never(head: str) -> bool:
+    return False
+
+
+# In the order of recognition: Topaz's files and CryoPPP's would pass for csv too.
 FORMATS = {
     "relion": Format(
         relion.read, relion.write, relion.sniff, "_autopick.star", "RELION STAR", "autopick.star"
     ),
-    "cbox": Format(cbox.read, cbox.write, cbox.sniff, ".cbox", "crYOLO"),
-    "box": Format(box.read, box.write, box.sniff, ".box", "EMAN: corner, side, score"),
-    "topaz": Format(
-        tables.read, tables.write_topaz, tables.sniff_topaz, "_picks.txt", "Topaz text", "picks.txt"
+    # Read as any other file of RELION's: whether a STAR file has one micrograph or many, it says itself.
+    "particles": Format(
+        *(relion.read, particles.write, _never, "_particles.star"),
+        *("RELION and cryoSPARC, all micrographs in one STAR", "particles.star", particles.write),
     ),
-    "csv": Format(tables.read, tables.write_csv, tables.sniff_csv, ".csv", "x,y,score with a header"),
+    "cbox": Format(cbox.read, cbox.write, cbox.sniff, ".cbox", "crYOLO", convention=CORNERS),
+    "box": Format(box.read, box.write, box.sniff, ".box", "EMAN: corner, side, score", convention=CORNERS),
+    "topaz": Format(
+        *(tables.read, tables.write_topaz, tables.sniff_topaz, "_picks.txt"),
+        *("Topaz text", "picks.txt", tables.write_topaz),
+    ),
+    "cryoppp": Format(
+        *(tables.read, tables.write_cryoppp, tables.sniff_cryoppp, ".csv"),
+        "CryoPPP: y from the other end",
+        convention=OTHER_END,
+    ),
+    "csv": Format(
+        *(tables.read, tables.write_csv, tables.sniff_csv, ".csv", "x,y,score with a header"),
+        gather=tables.write_csvs,
+    ),
 }
 SUFFIX = {name: kind.suffix for name, kind in FORMATS.items()}
 # A file whose content is not recognised is read as what its name says, for the sake of the error message.

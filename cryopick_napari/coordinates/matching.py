@@ -53,6 +53,15 @@ def match(
     return matched, list(dict.fromkeys(unmatched))
 
 
+def pair(
+    sets: Sequence[CoordinateSet], micrographs: Sequence[Path]
+) -> tuple[dict[Path, CoordinateSet], list[str]]:
+    """Do as `match` does, but one set and one micrograph are meant for each other, whatever their names."""
+    if len(sets) == len(micrographs) == 1:
+        return {micrographs[0]: sets[0]}, []
+    return match(sets, micrographs)
+
+
 def _settle(claims: list[Claim]) -> tuple[list[CoordinateSet], list[CoordinateSet]]:
     """Part the sets that may have a micrograph from those of other micrographs that only sound like it."""
     everybody = [rows for _, rows in claims]

@@ -143,3 +143,32 @@ def name_from(path: Path, folder: Path) -> str:
     """Name a micrograph relative to a folder if it lies below it, otherwise by its whole path."""
     full, top = absolute(path), absolute(folder)
     return (full.relative_to(top) if full.is_relative_to(top) else full).as_posix()
+
+
+def in_project(file: str, index: Path, bases: list[Path]) -> Path | None:
+    """Find a file that another one names relative to a project folder: one of the folders around it.
+
+    Parameters
+    ----------
+    file : str
+        As it is named.
+    index : Path
+        The file that names it.
+    bases : list of Path
+        Where the last one was found; brought up to date.
+    """
+    # The current folder comes last: it may be another project with files of the same names.
+    around = [*bases, *index.absolute().parents, Path.cwd()]
+    base = next((base for base in around if is_file(base / file)), None)
+    if base is None:
+        return None
+    bases[:] = [base]
+    return base / file
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether a path is a file; one that cannot even be a name is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or no name at all
+        return False

@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cryopick_napari.coordinates import relion
+from cryopick_napari.coordinates import cryosparc, relion
 from cryopick_napari.coordinates.base import CoordinateSet
 from cryopick_napari.coordinates.formats import ENDING, FORMATS, format_named, known_formats, recognise
-from cryopick_napari.coordinates.naming import picked_stem
+from cryopick_napari.coordinates.naming import in_project, picked_stem
 from cryopick_napari.coordinates.text import Shapes, Source
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.picks import Picks
 
 ENDINGS = {*ENDING, ".txt", ".tsv"}
 INDEXES = ("autopick.star", "manualpick.star", "picks.txt")
+ALL_PARTICLES = "particles.star"  # taken where there is no index: beside one it holds the same picks
 
 
 def read_coordinates(
@@ -29,8 +30,9 @@ def read_coordinates(
     Parameters
     ----------
     path : str or Path
-        A file, the index of a RELION picking job, or a folder. In a folder the index is followed if
-        there is one, otherwise every coordinate file in it and below is read, and names its micrograph.
+        A file, the index of a RELION picking job, cryoSPARC's .cs, or a folder. In a folder the index is
+        followed if there is one, otherwise every coordinate file in it and below is read, and names its
+        micrograph.
     shapes : mapping, optional
         Rows and columns of micrographs by name, as far as they are known.
     format : str, optional
@@ -51,6 +53,7 @@ def read_coordinates(
     place, known = Path(path), Shapes.of(shapes or {}, height)
     if format is not None:
         format_named(format)
+    format = "relion" if format == "particles" else format  # a STAR file says itself which of them it is
     if place.is_dir():
         sets = _folder(place, known, format)
     else:
@@ -61,6 +64,8 @@ def read_coordinates(
 def _file(
     path: Path, name: str, shapes: Shapes, format: str | None, follow: bool = True
 ) -> list[CoordinateSet]:
+    if format is None and cryosparc.is_cs(path):
+        return cryosparc.read(path)
     text = _text(path)
     kind = format or recognise(text) or ENDING.get(path.suffix.lower())
     if not text.strip() and kind != "box":  # an empty .box is how EMAN and crYOLO say "no particles"
@@ -90,7 +95,7 @@ def _follow(index: Source) -> list[CoordinateSet]:
     sets: list[CoordinateSet] = []
     bases: list[Path] = []
     for micrograph, file, line in relion.read_index(index):
-        path = _resolve(file, index.path, bases)
+        path = in_project(file, index.path, bases)
         if path is None:
             raise CryopickError(
                 f"{index.path}, line {line}: no file {file!r} below any folder around this one, nor the "
@@ -103,21 +108,10 @@ def _follow(index: Source) -> list[CoordinateSet]:
     return sets
 
 
-def _resolve(file: str, index: Path, bases: list[Path]) -> Path | None:
-    """Find a file named relative to a project folder, which is one of the folders around the index.
-
-    The current folder comes last: it may be another project with files of the same names.
-    """
-    around = [*bases, *index.absolute().parents, Path.cwd()]
-    base = next((base for base in around if (base / file).is_file()), None)
-    if base is None:
-        return None
-    bases[:] = [base]
-    return base / file
-
-
 def _folder(folder: Path, shapes: Shapes, format: str | None) -> list[CoordinateSet]:
     indexes = [path for name in INDEXES if (path := folder / name).is_file() and _is_index(path, format)]
+    if not indexes and (whole := folder / ALL_PARTICLES).is_file() and _is_index(whole, format):
+        return _file(whole, "", shapes, None)
     if len(indexes) > 1:
         raise CryopickError(f"{folder} holds {indexes[0].name} and {indexes[1].name}; give the file you mean")
     if indexes:

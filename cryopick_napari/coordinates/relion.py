@@ -7,11 +7,13 @@ first pixel = 0 (RELION rounds them to the pixel at the middle of the box it cut
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cryopick_napari.coordinates.base import CoordinateSet, by_micrograph
+from cryopick_napari.coordinates.optics import PIXEL_SIZE, known_of, one_spacing
 from cryopick_napari.coordinates.star import parse_star, star_text
 from cryopick_napari.coordinates.text import Source
 from cryopick_napari.errors import CryopickError
@@ -41,14 +43,23 @@ def read(source: Source) -> list[CoordinateSet]:
     CryopickError
         If there is no table with coordinates, or a row cannot be read.
     """
-    tables = [table for table in parse_star(source.text) if X in table.labels and Y in table.labels]
+    everything = parse_star(source.text)
+    tables = [table for table in everything if X in table.labels and Y in table.labels]
     if not tables:
         raise CryopickError(f"{source.path}: no table with _{X} and _{Y}; is it a coordinate file?")
     columns = tables[0].columns([X, Y, SCORE, CLASS, PSI, MICROGRAPH], source.path)
     picks = Picks.of(columns.positions(X, Y), columns.scores(SCORE))
     extra = {name: columns.numbers(name) for name in (CLASS, PSI) if name in columns.names}
+    extra |= known_of(everything, tables[0], source.path)
     rows = CoordinateSet(source.name, picks, extra=extra)
-    return by_micrograph(columns.words(MICROGRAPH), rows) if MICROGRAPH in columns.names else [rows]
+    sets = by_micrograph(columns.words(MICROGRAPH), rows) if MICROGRAPH in columns.names else [rows]
+    return [_with_spacing(rows) for rows in sets]
+
+
+def _with_spacing(rows: CoordinateSet) -> CoordinateSet:
+    """Move the pixel size from a column to its own place."""
+    extra = {name: column for name, column in rows.extra.items() if name != PIXEL_SIZE}
+    return replace(rows, spacing=one_spacing(rows.extra.get(PIXEL_SIZE)), extra=extra)
 
 
 def read_index(source: Source) -> list[tuple[str, str, int]]:
@@ -68,16 +79,20 @@ def read_index(source: Source) -> list[tuple[str, str, int]]:
 
 def write(rows: CoordinateSet) -> str:
     """Write the picks of one micrograph as `relion_autopick` does; the index has its name."""
+    return HEADER + star_text("", pick_columns(rows))
+
+
+def pick_columns(rows: CoordinateSet) -> dict[str, list[str]]:
+    """Give the columns of a pick as words: position, figure of merit, class, angle."""
     picks = rows.picks
     class_number, psi = (_known(rows, name) for name in (CLASS, PSI))
-    columns = {
+    return {
         X: [f"{x:.6f}" for x in picks.yx[:, 1]],
         Y: [f"{y:.6f}" for y in picks.yx[:, 0]],
         SCORE: [f"{score:.6f}" for score in picks.score],
         CLASS: [f"{number:.0f}" for number in class_number],
         PSI: [f"{angle:.6f}" for angle in psi],
     }
-    return HEADER + star_text("", columns)
 
 
 def _known(rows: CoordinateSet, name: str) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Tables with a header line: `x,y[,score]` as CSV, Topaz's text files, CryoPPP's CSV, napari's points.
+"""Tables with a header line: `x,y,score` as CSV, Topaz's text files, CryoPPP's CSV, napari's points.
 
 x runs along a row and y counts rows from the file's first one; the centre of the first pixel is 0. Only
 CryoPPP (`X-Coordinate,Y-Coordinate,...`) counts y from the other end: row = height - 1 - y.
@@ -7,7 +7,8 @@ CryoPPP (`X-Coordinate,Y-Coordinate,...`) counts y from the other end: row = hei
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from cryopick_napari.coordinates.base import CoordinateSet, by_micrograph
 from cryopick_napari.coordinates.naming import stem
-from cryopick_napari.coordinates.text import Columns, Shapes, Source, precise
+from cryopick_napari.coordinates.text import Columns, Shapes, Source, brief, precise
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.picks import Picks
 
@@ -24,13 +25,20 @@ Y = ("y", "y_coord", "y-coordinate", "axis-0")
 SCORE = ("score", "confidence")
 MICROGRAPH = ("micrograph", "micrograph_name", "image_name")
 CRYOPPP = "y-coordinate"
-SIZE = "diameter"
+SIZE, CLASS = "diameter", "class"
+CLASS_COLUMN = "rlnClassNumber"  # what a class is called among the extra columns of a set
+CRYOPPP_HEADER = "X-Coordinate,Y-Coordinate,Diameter,Score\n"
 TOPAZ = ("image_name", "x_coord", "y_coord", "score")
 
 
 def sniff_topaz(head: str) -> bool:
     """Recognise the header that Topaz writes."""
     return set(TOPAZ[:3]) <= set(_header(head, "\t"))
+
+
+def sniff_cryoppp(head: str) -> bool:
+    """Recognise CryoPPP's header: the one kind of table that counts y from the other end."""
+    return {"x-coordinate", CRYOPPP} <= set(_header(head, _delimiter(head) or ","))
 
 
 def sniff_csv(head: str) -> bool:
@@ -70,10 +78,16 @@ def read(source: Source) -> list[CoordinateSet]:
         )
     picks = Picks.of(columns.positions(x, y), columns.scores(score))
     extra = _extra(columns, {x, y, score, micrograph})
-    diameter = float(np.median(extra[SIZE])) if SIZE in extra and len(picks) else None
-    rows = CoordinateSet(source.name, picks, diameter=diameter, extra=extra)
+    rows = CoordinateSet(source.name, picks, extra=extra)
     sets = by_micrograph(columns.words(micrograph), rows) if micrograph else [rows]
+    sets = [replace(rows, diameter=_diameter(rows)) for rows in sets]
     return [_turned(rows, source.shapes) for rows in sets] if y == CRYOPPP else sets
+
+
+def _diameter(rows: CoordinateSet) -> float | None:
+    sizes = rows.extra.get(SIZE, np.array([]))
+    known = sizes[sizes > 0]
+    return float(np.median(known)) if len(known) else None
 
 
 def _turned(rows: CoordinateSet, shapes: Shapes) -> CoordinateSet:
@@ -106,19 +120,73 @@ def _extra(columns: Columns, taken: set[str | None]) -> Mapping[str, NDArray[np.
     for name in columns.names:
         if name not in taken:
             try:
-                extra[name] = columns.numbers(name)
+                extra[CLASS_COLUMN if name == CLASS else name] = columns.numbers(name)
             except CryopickError:  # a column of words: there is no place for it
                 continue
     return extra
 
 
 def write_csv(rows: CoordinateSet) -> str:
-    """Write `x,y,score` with a header."""
-    lines = (
-        f"{precise(x)},{precise(y)},{precise(score)}\n"
-        for (y, x), score in zip(rows.picks.yx, rows.picks.score, strict=True)
+    """Write `x,y,score` with a header, and the diameter and the classes where there are any."""
+    columns = _csv_columns(rows)
+    return _csv(columns, zip(*columns.values(), strict=True))
+
+
+def write_csvs(*sets: CoordinateSet) -> str:
+    """Write many micrographs into one table: the same, after a column with the micrograph's name."""
+    tables = [
+        {MICROGRAPH[0]: [rows.micrograph] * len(rows.picks), **_csv_columns(rows)}
+        for rows in sets
+        if len(rows.picks)
+    ]
+    names = list(dict.fromkeys(name for table in tables for name in table)) or [
+        MICROGRAPH[0],
+        "x",
+        "y",
+        "score",
+    ]
+    rows_of = (
+        zip(*(table.get(name, [""] * len(table["x"])) for name in names), strict=True) for table in tables
     )
-    return "x,y,score\n" + "".join(lines)
+    return _csv(names, (row for rows in rows_of for row in rows))
+
+
+def _csv_columns(rows: CoordinateSet) -> dict[str, list[str]]:
+    picks, count = rows.picks, len(rows.picks)
+    columns = {
+        "x": [precise(x) for x in picks.yx[:, 1]],
+        "y": [precise(y) for y in picks.yx[:, 0]],
+        "score": [precise(score) for score in picks.score],
+    }
+    if rows.diameter is not None:
+        columns[SIZE] = [brief(rows.diameter)] * count
+    classes = rows.extra.get(CLASS_COLUMN)
+    if classes is not None and np.isfinite(classes).all() and (classes > 0).any():
+        columns[CLASS] = [brief(float(number)) for number in classes]
+    return columns
+
+
+def _csv(names: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([list(names), *rows])
+    return text.getvalue()
+
+
+def write_cryoppp(rows: CoordinateSet) -> str:
+    """Write CryoPPP's columns and the score; y from the other end.
+
+    Raises
+    ------
+    CryopickError
+        If the micrograph's height is not known.
+    """
+    picks = rows.flipped_y().picks
+    size = "" if rows.diameter is None else brief(rows.diameter)
+    lines = (
+        f"{precise(x)},{precise(y)},{size},{precise(score)}\n"
+        for (y, x), score in zip(picks.yx, picks.score, strict=True)
+    )
+    return CRYOPPP_HEADER + "".join(lines)
 
 
 def write_topaz(*sets: CoordinateSet) -> str:

@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cryopick_napari.coordinates import relion, tables
+from cryopick_napari.coordinates import relion
 from cryopick_napari.coordinates.base import CoordinateSet, merged
 from cryopick_napari.coordinates.formats import format_named
 from cryopick_napari.coordinates.naming import absolute, place, stem
+from cryopick_napari.coordinates.text import Source
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import replacing
 
@@ -22,7 +23,9 @@ def write_coordinates(
     root: Path | None = None,
     project: Path | None = None,
 ) -> list[Path]:
-    """Write one file a micrograph, and the index where the format has one; Topaz has only `picks.txt`.
+    """Write one file a micrograph, and the index where the format has one.
+
+    Topaz has only `picks.txt`, and `particles` only `particles.star`.
 
     The folders in a micrograph's name are kept below ``folder``: `Movies/a.mrc` -> `Movies/a_autopick.star`.
 
@@ -57,8 +60,9 @@ def write_coordinates(
         named.setdefault(rows.micrograph, []).append(rows.flipped_y() if flip_y else rows)
     joined = [merged(same) for same in named.values()]
     targets(list(named), folder, format, root)
-    if format == "topaz":
-        return [_save(_index_path(folder, format), tables.write_topaz(*joined))]
+    kind = format_named(format)
+    if kind.gather and kind.index:
+        return [save(_index_path(folder, format), kind.gather(*joined))]
     written = [write_one(rows, folder, format, root) for rows in joined]
     index = write_index(list(named), folder, format, root, project)
     return [*written, index] if index else written
@@ -67,7 +71,7 @@ def write_coordinates(
 def write_one(rows: CoordinateSet, folder: Path, format: str, root: Path | None = None) -> Path:
     """Write the file of one micrograph, as soon as it is picked.
 
-    For Topaz this is a file of its own too; `write_index` puts them together.
+    For formats that are one file this is a file of its own too; `write_index` puts them together.
 
     Raises
     ------
@@ -75,7 +79,7 @@ def write_one(rows: CoordinateSet, folder: Path, format: str, root: Path | None 
         As `write_coordinates`.
     """
     kind = format_named(format)
-    return _save(place(rows.micrograph, folder, kind.suffix, root), kind.write(rows))
+    return save(place(rows.micrograph, folder, kind.suffix, root), kind.write(rows))
 
 
 def write_index(
@@ -84,8 +88,8 @@ def write_index(
     """Write the index of all micrographs whose files are there; None if the format has none.
 
     RELION's `autopick.star` names each coordinate file relative to the RELION project's folder
-    when it lies below that; otherwise relative to the index. Topaz's `picks.txt` holds
-    the lines of all of them.
+    when it lies below that; otherwise relative to the index. The one file of Topaz, and that of
+    `particles`, hold the picks of all of them.
 
     Parameters
     ----------
@@ -101,16 +105,15 @@ def write_index(
     CryopickError
         As `write_coordinates`.
     """
-    if format_named(format).index is None:
+    kind = format_named(format)
+    if kind.index is None:
         return None
     files = {name: path for name, path in targets(names, folder, format, root).items() if path.is_file()}
-    if format == "relion":
+    if kind.gather is None:
         index = [(name, _from_project(path, folder, project)) for name, path in files.items()]
-        text = relion.write_index(index)
-    else:
-        bodies = (path.read_text(encoding="utf-8").partition("\n")[2] for path in files.values())
-        text = tables.write_topaz() + "".join(bodies)
-    return _save(_index_path(folder, format), text)
+        return save(_index_path(folder, format), relion.write_index(index))
+    sets = (kind.read(Source(path, path.read_text(encoding="utf-8"))) for path in files.values())
+    return save(_index_path(folder, format), kind.gather(*(rows for own in sets for rows in own)))
 
 
 def targets(names: Sequence[str], folder: Path, format: str, root: Path | None = None) -> dict[str, Path]:
@@ -148,19 +151,20 @@ def targets(names: Sequence[str], folder: Path, format: str, root: Path | None =
 
 
 def write_file(sets: Sequence[CoordinateSet], file: Path, format: str) -> Path:
-    """Write the set of one micrograph, for Topaz of many, to a file the user named.
+    """Write the set of one micrograph, or of many where the format has room, to a file the user named.
 
     Raises
     ------
     CryopickError
         If there are several where one has room, a diameter is missing, or writing fails.
     """
-    if format == "topaz":
+    kind = format_named(format)
+    if kind.gather and (kind.index or len(sets) != 1):
         targets([rows.micrograph for rows in sets], file.parent, format)
-        return _save(file, tables.write_topaz(*sets))
+        return save(file, kind.gather(*sets))
     if len(sets) != 1:
         raise CryopickError(f"{file} has room for one micrograph, not {len(sets)}; give a folder")
-    return _save(file, format_named(format).write(sets[0]))
+    return save(file, kind.write(sets[0]))
 
 
 def _index_path(folder: Path, format: str) -> Path:
@@ -177,11 +181,12 @@ def _from_project(path: Path, folder: Path, project: Path | None) -> str:
     return (inside.relative_to(here) if inside else path.relative_to(folder)).as_posix()
 
 
-def _save(path: Path, text: str) -> Path:
+def save(path: Path, content: str | bytes) -> Path:
+    """Write a file, all of it or nothing, and make its folder."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CryopickError(f"cannot make the folder {path.parent}: {error.strerror or error}") from error
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
     return path

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QDialogButtonBox
 from cryopick_napari.coordinates import FORMATS, CoordinateSet, match, read_coordinates, write_coordinates
 from cryopick_napari.gui.panels.export import ExportPanel
 from cryopick_napari.labels import Labels
+from cryopick_napari.micrograph import read_size
 from cryopick_napari.models import ModelRecord
 from cryopick_napari.picks import Picks
 from cryopick_napari.simulate import sample, samples
@@ -94,7 +95,8 @@ def test_every_format_holds_what_is_shown(panel, qtbot, tmp_path, format):
     qtbot.waitUntil(lambda: section.preview.text().startswith(f"{len(shown):,} particles"), timeout=5000)
     qtbot.mouseClick(section.button, LEFT)
     qtbot.waitUntil(lambda: "written to" in section.result.text(), timeout=10_000)
-    found, strangers = match(read_coordinates(tmp_path / "out"), samples())
+    height = read_size(session.current)[0][0]
+    found, strangers = match(read_coordinates(tmp_path / "out", height=height), samples())
     assert list(found) == [session.current] and not strangers
     np.testing.assert_allclose(found[session.current].picks.yx, shown.yx, atol=0.01)
 

@@ -40,9 +40,11 @@ SOURCE_TIP = (
 )
 NAMES = {
     "relion": "RELION star files",
+    "particles": "One particles.star (cryoSPARC)",
     "cbox": "crYOLO cbox files",
     "box": "EMAN box files",
     "topaz": "Topaz text",
+    "cryoppp": "CryoPPP tables",
     "csv": "CSV tables",
 }
 WAIT = 150  # ms, for further changes before particles are counted anew

@@ -1,0 +1,165 @@
+"""Lists of micrographs that RELION and cryoSPARC write: where the files are, and what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from cryopick_napari.coordinates import About, cryosparc
+from cryopick_napari.coordinates.naming import in_project, is_file
+from cryopick_napari.coordinates.optics import PIXEL_SIZE, known_of
+from cryopick_napari.coordinates.relion import MICROGRAPH
+from cryopick_napari.coordinates.star import parse_star
+from cryopick_napari.errors import CryopickError
+
+STAR = ".star"
+Entry = tuple[str, float | None, dict[str, float]]
+LARGEST_STAR = 1 << 30  # bytes; a list of a million micrographs takes a quarter
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A micrograph of a list.
+
+    Attributes
+    ----------
+    name : str
+        As the list writes it, byte for byte.
+    path : Path
+        Its file.
+    spacing : float or None
+        Å/px.
+    values : mapping of str to float
+        Microscope and defocus by RELION's labels and in its units.
+    """
+
+    name: str
+    path: Path
+    spacing: float | None = None
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+def is_list(word: str | Path) -> bool:
+    """Tell a list by its name; no file called `.star` or `.cs` is a micrograph."""
+    file = _file_of(word)
+    return file.suffix.lower() in (STAR, cryosparc.SUFFIX) and is_file(file)
+
+
+def read_list(path: Path) -> list[Listed]:
+    """Read a list of micrographs: any STAR file with `_rlnMicrographName`, or cryoSPARC's .cs.
+
+    Names are looked for below the folders around the list, for both programs count from their project's.
+
+    Parameters
+    ----------
+    path : Path
+        Such as ``CtfFind/job003/micrographs_ctf.star`` or ``J4/exposures.cs``.
+
+    Raises
+    ------
+    CryopickError
+        If it cannot be read, lists nothing, or a micrograph is not there.
+    """
+    entries: list[Entry]
+    if cryosparc.is_cs(path):
+        entries = [(one.name, one.spacing, {}) for one in cryosparc.read_exposures(path)]
+    else:
+        entries = _star_entries(path)
+    if not entries:
+        raise CryopickError(f"{path}: lists no micrographs; give another list")
+    bases: list[Path] = []
+    listed: dict[str, Listed] = {}
+    for name, spacing, values in entries:
+        if name not in listed:
+            file = in_project(name, path, bases)
+            if file is None:
+                raise CryopickError(
+                    f"{path}: its micrograph {name!r} lies below no folder around it, nor the current one; "
+                    "run the command in the project's folder, or take that line out"
+                )
+            listed[name] = Listed(name, _short(file), spacing, values)
+    return list(listed.values())
+
+
+def listed_of(words: Iterable[str | Path]) -> list[Listed]:
+    """Read those of a user's words that are such lists; other words are passed over."""
+    return [one for word in words if is_list(word) for one in read_list(_file_of(word))]
+
+
+def one_spacing_of(words: Iterable[str | Path]) -> float | None:
+    """Give the pixel size (Å/px) that the lists among a user's words agree on, if they have one.
+
+    Raises
+    ------
+    CryopickError
+        If they differ.
+    """
+    sizes = {one.spacing for one in listed_of(words)} - {None}
+    if len(sizes) > 1:
+        some = ", ".join(f"{size:g}" for size in sorted(size for size in sizes if size))
+        raise CryopickError(
+            f"the lists have micrographs of several pixel sizes ({some} Å); give them one by one"
+        )
+    return sizes.pop() if sizes else None
+
+
+def about_micrographs(words: Iterable[str | Path]) -> dict[Path, About]:
+    """Say what is known of the micrographs that a user's words stand for: name, size, pixel size, CTF.
+
+    Raises
+    ------
+    CryopickError
+        If a word stands for nothing, or a file cannot be read.
+    """
+    from cryopick_napari.micrograph import find_micrographs, read_size
+
+    words = list(words)
+    listed = {one.path: one for one in listed_of(words)}
+    about = {}
+    for path in find_micrographs(words):
+        one = listed.get(path, Listed(str(path), path))
+        shape, spacing = read_size(path, one.spacing)
+        about[path] = About(one.name, shape, spacing, one.values)
+    return about
+
+
+def _file_of(word: str | Path) -> Path:
+    return Path(str(word).removeprefix("@"))
+
+
+def _star_entries(path: Path) -> list[Entry]:
+    tables = parse_star(_text(path))
+    table = next((table for table in tables if MICROGRAPH in table.labels), None)
+    if table is None:
+        raise CryopickError(f"{path}: no column _{MICROGRAPH}; give a list such as micrographs_ctf.star")
+    names = table.columns([MICROGRAPH], path).words(MICROGRAPH)
+    known = known_of(tables, table, path)
+    sizes = known.pop(PIXEL_SIZE, np.full(len(names), np.nan))
+    return [
+        (
+            name,
+            float(size) if np.isfinite(size) and size > 0 else None,
+            {label: float(column[row]) for label, column in known.items() if np.isfinite(column[row])},
+        )
+        for row, (name, size) in enumerate(zip(names, sizes, strict=True))
+    ]
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > LARGEST_STAR or not path.is_file():
+            raise CryopickError(f"{path}: is no list of micrographs; give a STAR file")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise CryopickError(f"cannot read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise CryopickError(f"{path}: is not a STAR file, but binary; give another list") from None
+
+
+def _short(path: Path) -> Path:
+    """Write a path as a person would: relative to the current folder where it lies below."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
