@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cryopick_napari.coordinates import SUFFIX, CoordinateSet, targets, write_index, write_one
 from cryopick_napari.coordinates.naming import name_from
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.files import write_json
+from cryopick_napari.files import make_folder, remove, write_json
 from cryopick_napari.micrograph import Micrograph, read_micrograph, write_mrc
 from cryopick_napari.overlay import draw_overlay, write_png
 from cryopick_napari.picker import Picker
@@ -88,7 +88,12 @@ class Picked:
 
 
 def pick_files(
-    picker: Picker, paths: Sequence[Path], folder: Path, settings: PickSettings
+    picker: Picker,
+    paths: Sequence[Path],
+    folder: Path,
+    settings: PickSettings,
+    names: Mapping[Path, str] | None = None,
+    root: Path | None = None,
 ) -> Generator[Picked, None, None]:
     """Pick micrographs one after the other, writing each one's coordinates at once.
 
@@ -103,6 +108,11 @@ def pick_files(
     folder : Path
         Where to write; made if it is not there.
     settings : PickSettings
+    names : mapping of Path to str, optional
+        Of micrographs that are called otherwise than `micrograph_name` says: as a list writes them.
+    root : Path, optional
+        Folders of micrographs below this one are kept below ``folder``; by default the lowest that all
+        of them are in.
 
     Yields
     ------
@@ -115,8 +125,8 @@ def pick_files(
         If the folder cannot be written, holds picks of other micrographs or coordinates from
         elsewhere, or two names collide.
     """
-    record = Record.opened(folder, paths)
-    names = {path: micrograph_name(path) for path in paths}
+    record = Record.opened(folder, paths, root)
+    names = {path: (names or {}).get(path) or micrograph_name(path) for path in paths}
     mark = fingerprint(picker, settings)
     made_by = {**record.made_by} | dict.fromkeys(names.values(), mark)
     every = list(made_by)
@@ -143,6 +153,7 @@ def pick_files(
                 yield Picked(path, "failed", message=str(error))
                 continue
             # The coordinates come last: when they are there, everything is.
+            found = replace(found, micrograph=name)
             write_one(found.flipped_y() if settings.flip_y else found, folder, settings.format, record.root)
             yield Picked(path, "picked", found.picks)
     finally:
@@ -213,7 +224,7 @@ class Record:
     made_by: Mapping[str, str]
 
     @classmethod
-    def opened(cls, folder: Path, paths: Sequence[Path]) -> Record:
+    def opened(cls, folder: Path, paths: Sequence[Path], root: Path | None = None) -> Record:
         """Read the record of a folder, or begin one.
 
         Raises
@@ -222,7 +233,8 @@ class Record:
             If the folder cannot be made, or holds picks of micrographs from elsewhere.
         """
         make_folder(folder)
-        root = Path(os.path.commonpath([Path(os.path.normpath(path.absolute())).parent for path in paths]))
+        lowest = os.path.commonpath([Path(os.path.normpath(path.absolute())).parent for path in paths])
+        root = Path(os.path.normpath(root.absolute())) if root else Path(lowest)
         known = _read_record(folder / RECORD)
         before = Path(known["root"]) if known else root
         if not root.is_relative_to(before):
@@ -249,34 +261,6 @@ def _read_record(path: Path) -> dict[str, Any]:
         and isinstance(content.get("micrographs"), dict)
     )
     return content if is_whole else {}
-
-
-def remove(file: Path) -> None:
-    """Remove a file if it is there.
-
-    Raises
-    ------
-    CryopickError
-        If that is not possible.
-    """
-    try:
-        file.unlink(missing_ok=True)
-    except OSError as error:
-        raise CryopickError(f"cannot replace {file}: {error.strerror or error}") from error
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it.
-
-    Raises
-    ------
-    CryopickError
-        If that is not possible.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CryopickError(f"cannot make the folder {folder}: {error.strerror or error}") from error
 
 
 def fingerprint(picker: Picker, settings: PickSettings) -> str:

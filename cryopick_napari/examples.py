@@ -15,7 +15,7 @@ from cryopick_napari.config import PRESETS, ParticleSize, PickerConfig
 from cryopick_napari.coordinates import match, read_coordinates
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.labels import Example, Labels, look_complete
-from cryopick_napari.micrograph import Micrograph, read_micrograph
+from cryopick_napari.micrograph import Micrograph, read_micrograph, read_size
 from cryopick_napari.picker import Picker
 from cryopick_napari.picks import Picks
 from cryopick_napari.rescale import to_network_scale
@@ -62,8 +62,9 @@ def load_examples(
     CryopickError
         If no labels match, they lie outside their micrograph, or the size does not fit.
     """
-    loaded = {path: read_micrograph(path, spacing) for path in micrographs}
-    sets = read_coordinates(coordinates, {str(path): field.shape for path, field in loaded.items()})
+    # A list of thousands may have labels for a few: only those are read as a whole.
+    shapes = {str(path): read_size(path, spacing)[0] for path in micrographs}
+    sets = read_coordinates(coordinates, shapes)
     matched, strangers = match(sets, list(micrographs))
     bare = [str(path) for path in micrographs if path not in matched]
     if not matched:
@@ -73,7 +74,9 @@ def load_examples(
         )
     notes = [f"labels of {_some(strangers)} left out: no such micrograph was given"] if strangers else []
     notes += [f"{_some(bare)} left out: {coordinates} has no labels for it"] if bare else []
-    examples = [_example(loaded[path], rows.picks, size, labelled) for path, rows in matched.items()]
+    examples = [
+        _example(read_micrograph(path, spacing), rows.picks, size, labelled) for path, rows in matched.items()
+    ]
     whole = [str(example.micrograph.path) for example in examples if example.labels.complete]
     if labelled == "auto" and whole:
         notes.append(

@@ -82,3 +82,31 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def _number(value: Any) -> float:
     return float(value)
+
+
+def remove(file: Path) -> None:
+    """Remove a file if it is there.
+
+    Raises
+    ------
+    CryopickError
+        If that is not possible.
+    """
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise CryopickError(f"cannot replace {file}: {error.strerror or error}") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises
+    ------
+    CryopickError
+        If that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CryopickError(f"cannot make the folder {folder}: {error.strerror or error}") from error

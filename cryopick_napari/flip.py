@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cryopick_napari.config import ParticleSize
 from cryopick_napari.display import default_filter, shown
 from cryopick_napari.examples import network_diameter
+from cryopick_napari.labels import Example
 from cryopick_napari.metrics import mirrored
 from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.overlay import draw_circles, draw_field
@@ -29,6 +31,8 @@ AVERAGE_SIDE = 1.6  # of the picture of the average, in diameters
 WINDOW = 12.0  # side of the picture of the field, in diameters
 PICTURE = 180  # px, of either
 COLOUR = (64, 200, 255)
+
+CHECKED = 3  # micrographs that are looked at: those with the most positions
 
 Picture = NDArray[np.uint8]
 Checked = tuple[Micrograph, Picks, float]  # positions on a micrograph, and the particle's diameter in px
@@ -156,6 +160,13 @@ def flip_warning(fields: Iterable[Checked], what: str) -> str:
         f"{what} fit the micrographs better {WORDS[check.better]} ({after:.0f} standard errors of contrast, "
         f"{before:.0f} as they are): see cryopick convert --check, then convert with {check.better}"
     )
+
+
+def most_labelled(examples: Sequence[Example], size: ParticleSize) -> Iterator[Checked]:
+    """Give the few micrographs with the most labels: enough to tell how their positions are to be read."""
+    for example in sorted(examples, key=lambda one: -len(one.labels.positives))[:CHECKED]:
+        micrograph = example.micrograph
+        yield micrograph, example.labels.positives, size.in_pixels(micrograph.spacing)
 
 
 def contrast(scaled: Scaled, yx: NDArray[np.float32]) -> float:

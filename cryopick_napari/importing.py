@@ -9,15 +9,13 @@ from pathlib import Path
 from cryopick_napari.config import UNKNOWN_DIAMETER, ParticleSize
 from cryopick_napari.coordinates import CoordinateSet, match, read_coordinates
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.flip import FlipCheck, flip_check
+from cryopick_napari.flip import CHECKED, FlipCheck, flip_check
 from cryopick_napari.judging import near
 from cryopick_napari.labelling import SAME
 from cryopick_napari.labels import Labels, look_complete
 from cryopick_napari.metrics import mirrored
 from cryopick_napari.micrograph import Micrograph, read_micrograph, read_size
 from cryopick_napari.picks import Picks
-
-CHECKED = 3  # micrographs that are looked at for the flip check: those with the most positions
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from cryopick_napari.coordinates import About, cryosparc
-from cryopick_napari.coordinates.naming import in_project, is_file
+from cryopick_napari.coordinates.naming import absolute, in_project, is_file
 from cryopick_napari.coordinates.optics import PIXEL_SIZE, known_of
 from cryopick_napari.coordinates.relion import MICROGRAPH
 from cryopick_napari.coordinates.star import parse_star
@@ -17,6 +18,7 @@ from cryopick_napari.errors import CryopickError
 
 STAR = ".star"
 Entry = tuple[str, float | None, dict[str, float]]
+JOB = re.compile(r"[^/]+/job\d+/")
 LARGEST_STAR = 1 << 30  # bytes; a list of a million micrographs takes a quarter
 
 
@@ -89,21 +91,25 @@ def listed_of(words: Iterable[str | Path]) -> list[Listed]:
     return [one for word in words if is_list(word) for one in read_list(_file_of(word))]
 
 
-def one_spacing_of(words: Iterable[str | Path]) -> float | None:
-    """Give the pixel size (Å/px) that the lists among a user's words agree on, if they have one.
+def spacing_of(given: float | None, listed: Iterable[Listed]) -> float | None:
+    """Give the pixel size (Å/px): what a person gave, otherwise the one that all of a list have."""
+    sizes = {one.spacing for one in listed}
+    return sizes.pop() if given is None and len(sizes) == 1 else given
 
-    Raises
-    ------
-    CryopickError
-        If they differ.
+
+def root_of(paths: Sequence[Path], listed: Sequence[Listed]) -> Path | None:
+    """Give RELION's job folder that all micrographs are in, which it leaves out of the paths of picks.
+
+    `MotionCorr/job002/Movies/a.mrc` is picked into `External/job012/Movies/a_autopick.star`. None if
+    they are not in a single one, or not all from a list.
     """
-    sizes = {one.spacing for one in listed_of(words)} - {None}
-    if len(sizes) > 1:
-        some = ", ".join(f"{size:g}" for size in sorted(size for size in sizes if size))
-        raise CryopickError(
-            f"the lists have micrographs of several pixel sizes ({some} Å); give them one by one"
-        )
-    return sizes.pop() if sizes else None
+    jobs = {match[0].rstrip("/") for one in listed if (match := JOB.match(one.name))}
+    if len(jobs) != 1 or {one.path for one in listed} != set(paths):
+        return None
+    job = jobs.pop()
+    depth = len(Path(listed[0].name).parts) - len(Path(job).parts)
+    root = listed[0].path.parents[depth - 1]
+    return root if all(absolute(path).is_relative_to(absolute(root)) for path in paths) else None
 
 
 def about_micrographs(words: Iterable[str | Path]) -> dict[Path, About]:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 from cryopick_napari.errors import CryopickError
 
@@ -15,6 +16,8 @@ COMMANDS = {
     "pick": "pick micrographs with a trained model",
     "evaluate": "compare picks with true positions",
     "convert": "turn coordinate files of one program into those of another",
+    "info": "say what a file is: coordinates, micrographs, or a list of them",
+    "relion-job": "learn or pick as an External job of RELION's pipeline",
     "compare": "train other kinds of networks on the same labels and compare them",
     "demo": "train and pick on embedded sample micrographs, with a report",
     "gui": "open micrographs and coordinates in a napari window",
@@ -36,9 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 1 an error said in one line, 130 interrupted. Wrong usage exits with 2.
     """
     spin_little()
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    command = next((word for word in words if word in COMMANDS), None)
-    options = _parser(command).parse_args(words)
+    options = parsed(list(sys.argv[1:] if arguments is None else arguments))
     if "run" not in options:
         _parser(None).print_help()
         return EXIT_DONE
@@ -50,6 +51,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"cryopick {options.command}: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
+
+
+def parsed(words: list[str]) -> argparse.Namespace:
+    """Read a command line; options that a command passes on to others are in ``rest``."""
+    command = next((word for word in words if word in COMMANDS), None)
+    module = _module(command) if command else None
+    parser = _parser(command)
+    try:
+        options, rest = parser.parse_known_args(words)
+        if rest and not getattr(module, "PASSES_ON", False):
+            parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    except SystemExit as stop:
+        if stop.code and (refused := getattr(module, "refused", None)):
+            refused(words)
+        raise
+    options.rest = rest
+    return options
 
 
 def spin_little() -> None:
@@ -73,10 +91,14 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
     for name, about in COMMANDS.items():
         child = commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
         if name == command:
-            module = import_module(f"cryopick_napari.cli.{name}")
+            module = _module(name)
             module.add_options(child)
             child.set_defaults(run=module.run)
     return parser
+
+
+def _module(command: str) -> ModuleType:
+    return import_module(f"cryopick_napari.cli.{command.replace('-', '_')}")
 
 
 class _Version(argparse.Action):

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument(
-        "paths", nargs="+", metavar="PATH", help="files, folders, globs, or @lists of micrographs"
+        *("paths",),
+        nargs="+",
+        metavar="PATH",
+        help="files, folders, globs, @lists, or lists of RELION (.star) or cryoSPARC (.cs)",
     )
     parser.add_argument("--model", type=Path, required=True, help="the model.safetensors of a training")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where coordinates go")
@@ -54,22 +57,25 @@ def run(options: argparse.Namespace) -> int:
     from cryopick_napari.cli.progress import bar_of, stop_request
     from cryopick_napari.devices import resolve_device
     from cryopick_napari.micrograph import find_micrographs
+    from cryopick_napari.micrograph_lists import listed_of, root_of, spacing_of
     from cryopick_napari.picker import Picker
 
     paths = find_micrographs(options.paths)
+    listed = listed_of(options.paths)
     picker = Picker.load(options.model, resolve_device(options.device))
     settings = PickSettings(
         options.format,
         options.threshold,
         options.min_distance,
         options.border,
-        options.spacing,
+        spacing_of(options.spacing, listed),
         options.flip_y,
         options.save_maps,
         options.overlay,
     )
     done: list[Picked] = []
-    job = pick_files(picker, paths, options.output, settings)
+    names = {one.path: one.name for one in listed}
+    job = pick_files(picker, paths, options.output, settings, names, root_of(paths, listed))
     with stop_request() as asked, bar_of("picking", "micrograph", len(paths)) as bar:
         for picked in job:
             done.append(picked)

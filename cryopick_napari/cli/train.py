@@ -81,11 +81,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train a model; return the exit code."""
-    from cryopick_napari.batch import make_folder
     from cryopick_napari.checkpoint import load_checkpoint
     from cryopick_napari.cli.progress import CHECKPOINT, MODEL, run_training
     from cryopick_napari.devices import default_preset, resolve_device
     from cryopick_napari.examples import new_picker
+    from cryopick_napari.files import make_folder
     from cryopick_napari.selftraining import self_train
 
     preset = options.preset or default_preset(resolve_device(getattr(options, "device", "auto")))
@@ -150,16 +150,21 @@ def _examples(
 ) -> list[Example]:
     from cryopick_napari.config import ParticleSize
     from cryopick_napari.examples import load_examples
+    from cryopick_napari.flip import flip_warning, most_labelled
     from cryopick_napari.micrograph import find_micrographs
+    from cryopick_napari.micrograph_lists import listed_of, spacing_of
 
     own = PRESETS[preset].picker.get("diameter")
     if own is not None and options.diameter is None and options.particle_radius is None:
         size = ParticleSize(own, in_angstrom=False)
     else:
         size = particle_size(options)
+    spacing = spacing_of(options.spacing, listed_of(micrographs))
     examples, notes = load_examples(
-        find_micrographs(micrographs), coordinates, size, options.spacing, options.labelled
+        find_micrographs(micrographs), coordinates, size, spacing, options.labelled
     )
+    if warning := flip_warning(most_labelled(examples, size), f"labels of {coordinates}"):
+        notes.append(warning)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return examples
