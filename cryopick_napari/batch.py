@@ -46,6 +46,8 @@ class PickSettings:
         Count rows from the other end when writing.
     maps, overlays : bool
         Write probability and attention maps (MRC); pictures (PNG).
+    sum_frames : bool
+        Add up the frames of stacks.
     """
 
     format: str = "relion"
@@ -56,6 +58,7 @@ class PickSettings:
     flip_y: bool = False
     maps: bool = False
     overlays: bool = False
+    sum_frames: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what would silently leave out every pick, or none."""
@@ -180,7 +183,7 @@ def extra_files(file: Path, picker: Picker, settings: PickSettings) -> dict[str,
 
 def _pick_one(picker: Picker, path: Path, settings: PickSettings, extras: dict[str, Path]) -> CoordinateSet:
     """Pick a micrograph and write what was asked for beside its coordinates."""
-    micrograph = read_micrograph(path, settings.spacing)
+    micrograph = read_micrograph(path, settings.spacing, settings.sum_frames)
     scaled = picker.upright(picker.scale(micrograph))
     probability = picker.probability(scaled)
     picks = picker.picks(probability, scaled, settings.min_distance)
@@ -266,7 +269,8 @@ def _read_record(path: Path) -> dict[str, Any]:
 def fingerprint(picker: Picker, settings: PickSettings) -> str:
     """Digest a model and the settings that change what it picks or how that is written."""
     said = {"picker": picker.config.for_digest(), "settings": asdict(settings)}
-    for extra in ("maps", "overlays"):  # these add files, which are looked for by name
+    # These add files, which are looked for by name, or change nothing about what could be picked before.
+    for extra in ("maps", "overlays", "sum_frames"):
         del said["settings"][extra]
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for name, tensor in sorted(picker.network.state_dict().items()):

@@ -47,7 +47,7 @@ def png_header(path: Path, head: bytes) -> ImageHeader:
         # Pillow would keep only the upper eight bits, without a word.
         raise CryopickError(f"{path}: is a PNG with 16-bit colours: save it as 16-bit grey")
     raw = height * -(-width * channels * depth // 8)
-    return ImageHeader((height, width), 1, raw // MAX_COMPRESSION, None, lambda: _with_pillow(path, "Png"))
+    return ImageHeader((height, width), 1, raw // MAX_COMPRESSION, None, lambda _: _with_pillow(path, "Png"))
 
 
 def jpeg_header(path: Path, head: bytes) -> ImageHeader:
@@ -55,7 +55,7 @@ def jpeg_header(path: Path, head: bytes) -> ImageHeader:
     with _pillow_image(path, "Jpeg") as image:
         width, height = image.size
     least = height * width // MAX_COMPRESSION
-    return ImageHeader((height, width), 1, least, None, lambda: _with_pillow(path, "Jpeg"))
+    return ImageHeader((height, width), 1, least, None, lambda _: _with_pillow(path, "Jpeg"))
 
 
 def tiff_header(path: Path, head: bytes) -> ImageHeader:
@@ -79,7 +79,7 @@ def tiff_header(path: Path, head: bytes) -> ImageHeader:
         frames = max(len(file.pages), _frames_in_one_page(file))
         spacing = _tiff_spacing(file)
         least = _tiff_bytes(page)
-    return ImageHeader(shape, frames, least, spacing, lambda: _load_tiff(path, shape))
+    return ImageHeader(shape, frames, least, spacing, lambda frame: _load_tiff(path, shape, frame))
 
 
 def _frames_in_one_page(file: Any) -> int:
@@ -137,12 +137,17 @@ def _angstrom(unit: str) -> float:
     return ANGSTROM_PER_UNIT[plain.strip().lower()]
 
 
-def _load_tiff(path: Path, shape: tuple[int, int]) -> NDArray[Any]:
+def _load_tiff(path: Path, shape: tuple[int, int], frame: int = 0) -> NDArray[Any]:
     import tifffile
 
     try:
         with tifffile.TiffFile(path) as file:
-            page = file.pages.first
+            if frame >= len(file.pages):  # all frames lie behind the only directory
+                stack = file.series[0].asarray(out="memmap")
+                return np.asarray(stack.reshape(-1, *shape)[frame])
+            page: Any = file.pages[frame]
+            if int(page.imagedepth) > 1:
+                raise CryopickError(f"{path}: is a volume: give the micrograph as one image")
             planes_first = int(page.planarconfig) == 2 and int(page.samplesperpixel) > 1
             pixels = page.asarray(out="memmap") if page.is_memmappable else page.asarray()
     except ValueError as error:

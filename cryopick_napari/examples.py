@@ -34,6 +34,7 @@ def load_examples(
     size: ParticleSize,
     spacing: float | None = None,
     labelled: str = "auto",
+    sum_frames: bool = False,
 ) -> tuple[list[Example], list[str]]:
     """Read micrographs and the labels that belong to them.
 
@@ -48,6 +49,8 @@ def load_examples(
     labelled : str
         ``fully``: every particle of these fields is labelled; ``partly``: some are; ``auto`` takes
         the former if labelled particles cover at least 8 % of a field.
+    sum_frames : bool
+        Add up the frames of stacks.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def load_examples(
         If no labels match, they lie outside their micrograph, or the size does not fit.
     """
     # A list of thousands may have labels for a few: only those are read as a whole.
-    shapes = {str(path): read_size(path, spacing)[0] for path in micrographs}
+    shapes = {str(path): read_size(path, spacing, sum_frames)[0] for path in micrographs}
     sets = read_coordinates(coordinates, shapes)
     matched, strangers = match(sets, list(micrographs))
     bare = [str(path) for path in micrographs if path not in matched]
@@ -75,7 +78,8 @@ def load_examples(
     notes = [f"labels of {_some(strangers)} left out: no such micrograph was given"] if strangers else []
     notes += [f"{_some(bare)} left out: {coordinates} has no labels for it"] if bare else []
     examples = [
-        _example(read_micrograph(path, spacing), rows.picks, size, labelled) for path, rows in matched.items()
+        _example(read_micrograph(path, spacing, sum_frames), rows.picks, size, labelled)
+        for path, rows in matched.items()
     ]
     whole = [str(example.micrograph.path) for example in examples if example.labels.complete]
     if labelled == "auto" and whole:

@@ -15,6 +15,7 @@ from cryopick_napari.errors import CryopickError
 
 MIN_SIDE = 32  # px; a smaller picture is a thumbnail or a mistake
 MAX_PIXELS = 2**30  # px; ten times the largest detector in super-resolution
+MAX_FRAMES = 10_000
 SPACING_TOLERANCE = 0.01  # of the pixel size: what a calibration leaves uncertain, and rounding in headers
 MAX_COMPRESSION = 1032  # raw bytes a byte: the most that deflate reaches; no real micrograph comes near
 
@@ -33,18 +34,20 @@ class ImageHeader:
         The fewest bytes a file with this header can have.
     spacing : tuple[float, float] or None
         Pixel size along x and y in Å/px, as the file says it.
-    load : Callable[[], (h, w) array]
-        Reads the pixels, in the file's own type; row 0 is the file's first.
+    load : Callable[[int], (h, w) array]
+        Reads the pixels of one frame, counted from 0, in the file's own type; row 0 is the file's first.
     """
 
     shape: tuple[int, int]
     frames: int
     least: int
     spacing: tuple[float, float] | None
-    load: Callable[[], NDArray[Any]]
+    load: Callable[[int], NDArray[Any]]
 
-    def check(self, path: Path, size: int) -> None:
+    def check(self, path: Path, size: int, sum_frames: bool = False) -> None:
         """Refuse a header that cannot be that of one micrograph in a file of ``size`` bytes.
+
+        Several frames are one where they are to be summed.
 
         Raises
         ------
@@ -57,8 +60,13 @@ class ImageHeader:
             raise CryopickError(
                 f"{path}: its header says {width} x {height} px: it is damaged: copy it again"
             )
-        if self.frames > 1:
-            raise CryopickError(f"{path}: holds {self.frames} frames: sum or motion-correct the movie first")
+        if self.frames > 1 and not sum_frames:
+            raise CryopickError(
+                f"{path}: holds {self.frames} frames: sum or motion-correct the movie first "
+                "(--sum-frames adds them up)"
+            )
+        if self.frames > MAX_FRAMES:
+            raise CryopickError(f"{path}: its header says {self.frames} frames, more than any movie has")
         if min(height, width) < MIN_SIDE:
             raise CryopickError(
                 f"{path}: only {width} x {height} px, a micrograph has {MIN_SIDE} or more on a side: "

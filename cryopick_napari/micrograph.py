@@ -58,7 +58,7 @@ class Micrograph:
         return height, width
 
 
-def read_micrograph(path: str | Path, spacing: float | None = None) -> Micrograph:
+def read_micrograph(path: str | Path, spacing: float | None = None, sum_frames: bool = False) -> Micrograph:
     """Read one micrograph from an MRC, TIFF, PNG or JPEG file.
 
     The format is told by the content, not by the name. Pixels that are not
@@ -71,6 +71,8 @@ def read_micrograph(path: str | Path, spacing: float | None = None) -> Micrograp
     spacing : float or None
         Pixel size in Å/px; None takes the header's, if it has one. A header
         that says 0, 1, a negative number or nothing does not know.
+    sum_frames : bool
+        Add up the frames of a stack, one in memory at a time; otherwise a stack is refused.
 
     Returns
     -------
@@ -84,15 +86,17 @@ def read_micrograph(path: str | Path, spacing: float | None = None) -> Micrograp
         header and ``spacing`` differ by more than 1 %.
     """
     file = Path(path)
-    kind, header, agreed = _opened(file, spacing)
+    kind, header, agreed = open_header(file, spacing, sum_frames)
     with decoding(file, kind):
-        image = _finite(file, header.load())
+        image = _finite(file, header.load(0) if header.frames == 1 else _summed(header))
     return Micrograph(image, agreed, file)
 
 
-def read_size(path: str | Path, spacing: float | None = None) -> tuple[tuple[int, int], float | None]:
+def read_size(
+    path: str | Path, spacing: float | None = None, sum_frames: bool = False
+) -> tuple[tuple[int, int], float | None]:
     """Read rows and columns of a micrograph and its pixel size (Å/px), but no pixels."""
-    _, header, agreed = _opened(Path(path), spacing)
+    _, header, agreed = open_header(Path(path), spacing, sum_frames)
     return header.shape, agreed
 
 
@@ -135,15 +139,30 @@ def find_micrographs(paths: Iterable[str | Path]) -> list[Path]:
     return list(unique.values())
 
 
-def _opened(file: Path, spacing: float | None) -> tuple[str, ImageHeader, float | None]:
-    """Read the header: the format, what it says, and the pixel size that it and the user agree on."""
+def _summed(header: ImageHeader) -> NDArray[np.float64]:
+    total = np.zeros(header.shape)
+    for frame in range(header.frames):
+        total += header.load(frame)
+    return total
+
+
+def open_header(
+    file: Path, spacing: float | None, sum_frames: bool = False
+) -> tuple[str, ImageHeader, float | None]:
+    """Read the header: the format, what it says, and the pixel size that it and the user agree on.
+
+    Raises
+    ------
+    CryopickError
+        As `read_micrograph`.
+    """
     if spacing is not None and not (math.isfinite(spacing) and spacing > 0):
         raise CryopickError(f"{file}: --spacing must be a number of Å/px above 0, not {spacing}")
     head, size = _first_bytes(file)
     kind = _kind(file, head)
     with decoding(file, kind):
         header = READERS[kind](file, head)
-        header.check(file, size)
+        header.check(file, size, sum_frames)
         return kind, header, agreed_spacing(file, spacing, header_spacing(file, header.spacing))
 
 

@@ -127,7 +127,7 @@ def about_micrographs(words: Iterable[str | Path]) -> dict[Path, About]:
     about = {}
     for path in find_micrographs(words):
         one = listed.get(path, Listed(str(path), path))
-        shape, spacing = read_size(path, one.spacing)
+        shape, spacing = read_size(path, one.spacing, sum_frames=True)
         about[path] = About(one.name, shape, spacing, one.values)
     return about
 

@@ -61,8 +61,9 @@ def mrc_header(path: Path, head: bytes) -> ImageHeader:
         raise CryopickError(f"{path}: its MRC header is damaged (negative extended header): copy it again")
     offset = HEADER_BYTES + extended
 
-    def load() -> NDArray[Any]:
-        return np.memmap(path, dtype=kind, mode="r", offset=offset, shape=(rows, columns))
+    def load(frame: int) -> NDArray[Any]:
+        before = offset + frame * rows * columns * kind.itemsize
+        return np.memmap(path, dtype=kind, mode="r", offset=before, shape=(rows, columns))
 
     least = offset + max(rows, 0) * max(columns, 0) * max(sections, 0) * kind.itemsize
     return ImageHeader((rows, columns), sections, least, _voxel_size(fields), load)

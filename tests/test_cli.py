@@ -31,7 +31,7 @@ def test_every_command_explains_itself(capsys, command):
 def test_no_words_at_all_are_a_question_for_help(capsys):
     assert main([]) == 0
     said = capsys.readouterr().out
-    assert all(f"    {command} " in said for command in COMMANDS)
+    assert all(f"\n    {command}" in said for command in COMMANDS)
 
 
 def test_version(capsys):

@@ -63,6 +63,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "writes a picture",
     )
 
+    parser.set_defaults(complain=parser.error)
+
 
 def run(options: argparse.Namespace) -> int:
     """Convert; return the exit code."""
@@ -72,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     if options.height is not None and options.height < 1:
         raise CryopickError(f"--height must be at least 1 px, not {options.height}")
     if options.target is None and options.check is None:
-        raise CryopickError("give OUT, a file or folder to write; or --check MICROGRAPH")
+        options.complain("give OUT, a file or folder to write; or --check MICROGRAPH")
     micrographs = about_micrographs(options.micrographs) if options.micrographs else None
     turn = Turn(options.swap_xy, options.flip_y, options.flip_x)
     if options.check is not None:

@@ -97,12 +97,13 @@ def _pairs(
 
 def _fields(options: argparse.Namespace) -> dict[Path, Place]:
     """Read the sizes of the micrographs that were given."""
-    from cryopick_napari.micrograph import find_micrographs, read_micrograph
+    from cryopick_napari.micrograph import find_micrographs, read_size
+    from cryopick_napari.micrograph_lists import listed_of
 
     fields: dict[Path, Place] = {}
+    known = {one.path: one.spacing for one in listed_of(options.micrographs or ())}
     for path in find_micrographs(options.micrographs or ()):
-        micrograph = read_micrograph(path, options.spacing)
-        fields[path] = micrograph.shape, micrograph.spacing
+        fields[path] = read_size(path, options.spacing or known.get(path), sum_frames=True)
     return fields
 
 

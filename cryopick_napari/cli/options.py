@@ -61,6 +61,13 @@ def add_spacing(parser: argparse._ActionsContainer) -> None:
     )
 
 
+def add_sum_frames(parser: argparse._ActionsContainer) -> None:
+    """Add the option to take stacks of frames for micrographs."""
+    parser.add_argument(
+        "--sum-frames", action="store_true", help="add up the frames of stacks (nothing is aligned)"
+    )
+
+
 def particle_size(options: argparse.Namespace) -> ParticleSize:
     """Take the particle's size from the options.
 

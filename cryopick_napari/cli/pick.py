@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryopick_napari.cli import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED
-from cryopick_napari.cli.options import COORDINATE_FORMATS, add_spacing
+from cryopick_napari.cli.options import COORDINATE_FORMATS, add_spacing, add_sum_frames
 
 if TYPE_CHECKING:
     from cryopick_napari.batch import Picked
@@ -49,6 +49,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps")
     add_spacing(parser)
+    add_sum_frames(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -72,6 +73,7 @@ def run(options: argparse.Namespace) -> int:
         options.flip_y,
         options.save_maps,
         options.overlay,
+        options.sum_frames,
     )
     done: list[Picked] = []
     names = {one.path: one.name for one in listed}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryopick_napari.cli import EXIT_DONE, EXIT_INTERRUPTED
-from cryopick_napari.cli.options import add_fields, add_size, given, particle_size
+from cryopick_napari.cli.options import add_fields, add_size, add_sum_frames, given, particle_size
 from cryopick_napari.config import PRESETS, PickerConfig, TrainingConfig, training_config
 from cryopick_napari.errors import CryopickError
 
@@ -69,6 +69,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--output-dir", type=Path, required=True, metavar="DIR", help="where model.safetensors goes"
     )
     add_size(parser)
+    add_sum_frames(data)
     training = parser.add_argument_group("training")
     about = "; ".join(f"{name}: {preset.about}" for name, preset in PRESETS.items())
     training.add_argument("--preset", choices=PRESETS, help=about)
@@ -161,7 +162,7 @@ def _examples(
         size = particle_size(options)
     spacing = spacing_of(options.spacing, listed_of(micrographs))
     examples, notes = load_examples(
-        find_micrographs(micrographs), coordinates, size, spacing, options.labelled
+        find_micrographs(micrographs), coordinates, size, spacing, options.labelled, options.sum_frames
     )
     if warning := flip_warning(most_labelled(examples, size), f"labels of {coordinates}"):
         notes.append(warning)
