@@ -128,7 +128,7 @@ def about_micrographs(words: Iterable[str | Path]) -> dict[Path, About]:
     for path in find_micrographs(words):
         one = listed.get(path, Listed(str(path), path))
         shape, spacing = read_size(path, one.spacing, sum_frames=True)
-        about[path] = About(one.name, shape, spacing, one.values)
+        about[path] = About(one.name, shape, spacing, one.values, path in listed)
     return about
 
 

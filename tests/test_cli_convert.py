@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from commands import error_of, run
@@ -10,6 +11,7 @@ from cryopick_napari.cli.options import COORDINATE_FORMATS
 from cryopick_napari.coordinates import FORMATS, SUFFIX, CoordinateSet, read_coordinates, write_coordinates
 from cryopick_napari.micrograph import write_mrc
 from cryopick_napari.picks import Picks
+from cryopick_napari.simulate import SAMPLE_DIAMETER, sample
 
 POSITIONS = np.array([(10, 20), (33.25, 40.5), (98, 3)])
 SCORES = np.array([0.9, 0.5, 0.25])
@@ -129,3 +131,30 @@ def test_a_file_is_not_turned_into_half_a_file(capsys):
     Path("out.star").write_text("old")
     assert "in/a.csv, line 3" in error_of(capsys, "convert", "in/a.csv", "out.star")
     assert Path("out.star").read_text() == "old"
+
+
+def test_positions_are_checked_against_their_micrograph(capsys):
+    micrograph, truth = sample(0)
+    write_mrc(Path("a.mrc"), micrograph.image, micrograph.spacing)
+    rows = CoordinateSet("a.mrc", truth, micrograph.shape, diameter=SAMPLE_DIAMETER / micrograph.spacing)
+    write_coordinates([rows], Path("flipped"), "box", flip_y=True)
+    assert run("convert", "flipped", "--check", "a.mrc") == 0
+    said = capsys.readouterr().out
+    assert "they fit mirrored top to bottom: convert with --flip-y" in said
+    assert cv2.imread("flipped_check.png").shape == (24 + 2 * 180, 4 * 180 + 3 * 6, 3)
+    # The same is noticed when the micrographs are given, and no more once it is put right.
+    assert run("convert", "flipped/a.box", "out.star", "--micrographs", "a.mrc") == 0
+    assert "note: positions of flipped/a.box fit the micrographs better mirrored" in capsys.readouterr().err
+    assert run("convert", "flipped/a.box", "out.star", "--micrographs", "a.mrc", "--flip-y") == 0
+    assert capsys.readouterr().err == ""
+    np.testing.assert_allclose(read_coordinates("out.star")[0].picks.yx, truth.yx, atol=1e-3)
+
+
+def test_a_real_flipped_file_is_found_out(capsys, data):
+    stem = "Falcon_2012_06_12-15_14_01_0"
+    hand = data / "formats" / f"handpicked_{stem}.star"
+    micrograph = data / "empiar-10017" / "micrographs" / f"{stem}.jpg"
+    assert run("convert", hand, "--check", micrograph, "--diameter-px", 108) == 0
+    assert "convert with --flip-y" in capsys.readouterr().out
+    assert run("convert", hand, "--check", micrograph, "--diameter-px", 108, "--flip-y") == 0
+    assert "no other way fits better" in capsys.readouterr().out

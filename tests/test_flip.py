@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cryopick_napari.flip import PICTURE, evidence, flip_check
+from cryopick_napari.flip import AS_READ, PICTURE, SWAP_XY, WAYS, WORDS, evidence, flip_check, flip_warning
 from cryopick_napari.metrics import mirrored
+from cryopick_napari.micrograph import Micrograph
+from cryopick_napari.picks import Picks
 from cryopick_napari.simulate import SAMPLE_DIAMETER, sample
 
 DIAMETER = SAMPLE_DIAMETER / 3.0  # px
@@ -27,7 +29,8 @@ def test_pictures_show_both_ways():
     for way in (check.as_read, check.mirrored):
         assert way.field.shape == (PICTURE, PICTURE, 3)
         assert way.average.shape == (PICTURE, PICTURE)
-    assert not np.array_equal(check.as_read.field, check.mirrored.field)
+    pictures = [way.field for way in check.ways.values()]
+    assert len({picture.tobytes() for picture in pictures}) == len(WAYS)
 
 
 def test_noise_leaves_doubt():
@@ -45,3 +48,29 @@ def test_ice_under_a_few_positions_has_no_say():
 
 def test_nothing_is_said_without_positions():
     assert flip_check([]) is None
+
+
+def exchanged(picks):
+    return Picks(picks.yx[:, ::-1].copy(), picks.score)
+
+
+@pytest.mark.parametrize("option", WAYS)
+def test_the_option_that_puts_it_right_is_named(option):
+    micrograph, truth = sample(1)
+    wrong = WAYS[option](truth, micrograph.shape)  # each way undoes itself
+    said = flip_warning([(micrograph, wrong, DIAMETER)], "picks")
+    if option == AS_READ:
+        assert said == ""
+    else:
+        assert f"convert with {option}" in said
+        assert WORDS[option] in said
+
+
+def test_positions_beyond_a_field_that_is_no_square_say_nothing():
+    micrograph, truth = sample(0)
+    half = Micrograph(np.ascontiguousarray(micrograph.image[: micrograph.shape[0] // 2]), micrograph.spacing)
+    inside = truth.within(half.shape)
+    assert len(exchanged(inside).within(half.shape)) < len(inside)
+    check = flip_check([(half, inside, DIAMETER)])
+    assert check.better == ""
+    assert flip_check([(half, exchanged(inside), DIAMETER)]).better == SWAP_XY

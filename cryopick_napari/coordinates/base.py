@@ -99,12 +99,15 @@ class About:
         Å/px.
     values : mapping of str to float
         Microscope and defocus by RELION's labels.
+    is_listed : bool
+        Whether the name is that of a program's own list, which its picks must have letter for letter.
     """
 
     name: str
     shape: tuple[int, int] | None = None
     spacing: float | None = None
     values: Mapping[str, float] = field(default_factory=dict)
+    is_listed: bool = False
 
     def of(self, rows: CoordinateSet) -> CoordinateSet:
         """Say what is known to picks that do not know it themselves; their name stays theirs."""

@@ -159,16 +159,20 @@ def _write_cs(
 def _named(
     sets: Sequence[CoordinateSet], micrographs: Mapping[Path, About]
 ) -> tuple[list[CoordinateSet], list[str]]:
-    """Give sets whose name is only a stem the name of their micrograph; full names stay byte for byte."""
+    """Give sets the name that a list has for them, or their micrograph's if theirs is only a stem.
+
+    Full names stay byte for byte where no list says otherwise.
+    """
     matched, unmatched = pair(sets, list(micrographs))
     if not matched:
         some = ", ".join(unmatched[:3]) + (" ..." if len(unmatched) > 3 else "")
         raise CryopickError(f"{len(unmatched)} names ({some}) mean no single one of the micrographs given")
-    known = [(micrographs[path], micrographs[path].of(rows)) for path, rows in matched.items()]
-    return [
-        rows if IMAGE.search(rows.micrograph) else replace(rows, micrograph=about.name)
-        for about, rows in known
-    ], unmatched
+    return [_called(micrographs[path], rows) for path, rows in matched.items()], unmatched
+
+
+def _called(about: About, rows: CoordinateSet) -> CoordinateSet:
+    own = bool(IMAGE.search(rows.micrograph)) and not about.is_listed
+    return replace(about.of(rows), micrograph=rows.micrograph if own else about.name)
 
 
 def _root(micrographs: Sequence[Path]) -> Path | None:
