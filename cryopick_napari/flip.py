@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cryopick_napari.config import ParticleSize
 from cryopick_napari.display import default_filter, shown
 from cryopick_napari.examples import network_diameter
 from cryopick_napari.labels import Example
@@ -162,11 +161,20 @@ def flip_warning(fields: Iterable[Checked], what: str) -> str:
     )
 
 
-def most_labelled(examples: Sequence[Example], size: ParticleSize) -> Iterator[Checked]:
-    """Give the few micrographs with the most labels: enough to tell how their positions are to be read."""
+def most_labelled(
+    examples: Sequence[Example], diameter_at: Callable[[float | None], float]
+) -> Iterator[Checked]:
+    """Give the few micrographs with the most labels: enough to tell how their positions are to be read.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+    diameter_at : callable
+        Pixel size (Å/px) of a micrograph -> the particle's diameter on it, px.
+    """
     for example in sorted(examples, key=lambda one: -len(one.labels.positives))[:CHECKED]:
         micrograph = example.micrograph
-        yield micrograph, example.labels.positives, size.in_pixels(micrograph.spacing)
+        yield micrograph, example.labels.positives, diameter_at(micrograph.spacing)
 
 
 def contrast(scaled: Scaled, yx: NDArray[np.float32]) -> float:
@@ -179,9 +187,11 @@ def contrast(scaled: Scaled, yx: NDArray[np.float32]) -> float:
 
 def evidence(contrasts: list[float]) -> float:
     """Tell by how many standard errors contrasts differ from 0; gold and ice under a few have no say."""
+    if len(contrasts) < 2:
+        return 0.0
     middle = float(np.median(contrasts))
     spread = 1.4826 * float(np.median(np.abs(np.subtract(contrasts, middle))))
-    return abs(middle) * math.sqrt(len(contrasts)) / max(spread, 1e-12) if len(contrasts) > 1 else 0.0
+    return abs(middle) * math.sqrt(len(contrasts)) / max(spread, 1e-12)
 
 
 def _pictures(micrograph: Micrograph, picks: Picks, read: Picks, diameter: float) -> tuple[Picture, Picture]:

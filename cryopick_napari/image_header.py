@@ -129,6 +129,7 @@ def agreed_spacing(path: Path, given: float | None, header: float | None) -> flo
         return header if given is None else float(given)
     if contradict(given, header):
         raise CryopickError(
-            f"{path}: --spacing says {given:.5g} Å/px, its header {header:.5g}: drop --spacing or correct it"
+            f"{path}: --spacing, or the list it is in, says {given:.5g} Å/px, its header {header:.5g}: "
+            "drop --spacing or correct it"
         )
     return float(given)

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import pytest
 import torch
-from commands import DIAMETER, SPACING, error_of, full_disk, run, usage_of, write_fields
+from commands import DIAMETER, SHAPE, SPACING, error_of, full_disk, run, usage_of, write_fields
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -24,6 +24,7 @@ from cryopick_napari.checkpoint import load_checkpoint
 from cryopick_napari.cli.progress import run_training
 from cryopick_napari.cli.train import NETWORK_OPTIONS
 from cryopick_napari.config import PRESETS, ParticleSize, TrainingConfig
+from cryopick_napari.coordinates import CoordinateSet, read_coordinates, write_one
 from cryopick_napari.examples import load_examples, new_picker
 from cryopick_napari.micrograph import find_micrographs
 from cryopick_napari.network import UNet
@@ -272,6 +273,17 @@ def test_bad_coordinates(capsys, text, words):
     assert "a.csv" in said or "a.mrc" in said or "nothing to learn" in said
 
 
+def test_labels_of_a_program_that_counts_from_the_other_end_are_noticed(capsys):
+    quick = ("--depth", 0, "--labelled", "fully")
+    assert train(quick=quick) == 0
+    assert "mirrored" not in capsys.readouterr().err
+    for name in "ab":
+        rows = CoordinateSet(name, read_coordinates(f"coordinates/{name}.csv")[0].picks, SHAPE)
+        write_one(rows.flipped_y(), Path("coordinates"), "csv")
+    assert train(quick=quick) == 0
+    assert "note: the labels fit the micrographs better mirrored top to bottom" in capsys.readouterr().err
+
+
 def test_bad_sizes(capsys):
     for value in (0, -5, "nan", "inf"):
         assert "diameter must be above 0" in error(capsys, size=(f"--diameter={value}",))
@@ -280,7 +292,10 @@ def test_bad_sizes(capsys):
     assert "larger than micrographs/a.mrc" in error(capsys, size=("--particle-radius", 1e30))
     assert "give --diameter (Å) or --particle-radius" in error(capsys, size=())
     said = error(capsys, "--spacing", 3)
-    assert "micrographs/a.mrc: --spacing says 3 Å/px, its header 2: drop --spacing or correct it" in said
+    assert (
+        "micrographs/a.mrc: --spacing, or the list it is in, says 3 Å/px, its header 2: drop --spacing or"
+        in said
+    )
     for spacing in (0, -1, "nan"):
         assert "--spacing must be a number of Å/px above 0" in error(capsys, f"--spacing={spacing}")
     write_fields(Path("unknown"), spacing=None)

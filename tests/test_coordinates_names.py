@@ -57,6 +57,9 @@ def test_stem_of_a_picked_micrograph(name: str, stem: str) -> None:
         "a.bin.mrc",
         "012345678901234567890_a_patch_aligned_doseweighted.mrc",
         "x/a_patch_aligned_autopick",
+        "a_DW.mrc",
+        "a_aligned_mic_DW",
+        "J5/denoised/012345678901234567890_a_patch_aligned_doseweighted_denoised.mrc",
     ],
 )
 def test_what_programs_add_is_seen_through(name: str) -> None:

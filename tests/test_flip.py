@@ -43,7 +43,7 @@ def test_noise_leaves_doubt():
 
 def test_ice_under_a_few_positions_has_no_say():
     assert evidence([1.0, 1.1, 0.9, 1.0, -50.0]) > 3
-    assert evidence([1.0]) == evidence([0.0, 0.0]) == 0
+    assert evidence([]) == evidence([1.0]) == evidence([0.0, 0.0]) == 0
 
 
 def test_nothing_is_said_without_positions():

@@ -87,6 +87,7 @@ def run(options: argparse.Namespace) -> int:
     from cryopick_napari.devices import default_preset, resolve_device
     from cryopick_napari.examples import new_picker
     from cryopick_napari.files import make_folder
+    from cryopick_napari.flip import flip_warning, most_labelled
     from cryopick_napari.selftraining import self_train
 
     preset = options.preset or default_preset(resolve_device(getattr(options, "device", "auto")))
@@ -105,6 +106,8 @@ def run(options: argparse.Namespace) -> int:
             raise CryopickError(f"{options.output_dir} holds no interrupted training: leave out --resume")
         resume = load_checkpoint(options.output_dir / CHECKPOINT, "training")
     _announce(examples, picker, preset, config)
+    if warning := flip_warning(most_labelled(examples, picker.config.diameter_at), "the labels"):
+        print(f"note: {warning}", file=sys.stderr)
     job = self_train(picker, examples, unlabelled, config, validation, resume)
     before = resume.header.get("history", ()) if resume else ()
     trained, stopped = run_training(job, options.output_dir, before)
@@ -151,7 +154,6 @@ def _examples(
 ) -> list[Example]:
     from cryopick_napari.config import ParticleSize
     from cryopick_napari.examples import load_examples
-    from cryopick_napari.flip import flip_warning, most_labelled
     from cryopick_napari.micrograph import find_micrographs
     from cryopick_napari.micrograph_lists import listed_of, spacing_of
 
@@ -164,8 +166,6 @@ def _examples(
     examples, notes = load_examples(
         find_micrographs(micrographs), coordinates, size, spacing, options.labelled, options.sum_frames
     )
-    if warning := flip_warning(most_labelled(examples, size), f"labels of {coordinates}"):
-        notes.append(warning)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return examples

@@ -14,7 +14,10 @@ from cryopick_napari.errors import CryopickError
 # Only these endings are cut: the stem of "mic_1.5um" or of a Topaz name may hold a dot.
 IMAGE = re.compile(r"\.(mrcs?|map|rec|tiff?|png|jpe?g|eer|dm[34]|hdf5?|npy)$", re.IGNORECASE)
 PICKED = re.compile(r"_(autopick|manualpick|picks?|particles|coordinates|coords|boxes)$")
-PROCESSED = re.compile(r"(\.bin\d*|_patch_aligned|_rigid_aligned|_full_patch|_doseweighted)$")
+# cryoSPARC's motion correction and denoiser, MotionCor2, and binning.
+PROCESSED = re.compile(
+    r"(\.bin\d*|_patch_aligned|_rigid_aligned|_full_patch|_doseweighted|_denoised|_aligned_mic|_DW)$"
+)
 # cryoSPARC puts a number of 15 or more digits before the names of the files it imports.
 UID = re.compile(r"^\d{15,}_")
 

@@ -90,6 +90,13 @@ def _lines(found: Found, total: int) -> list[str]:
 
 
 def _question(flip: FlipCheck) -> str:
+    from cryopick_napari.flip import FLIP_Y, WORDS
+
+    if flip.better not in ("", FLIP_Y):
+        return (
+            f"These seem to sit on particles <b>{WORDS[flip.better]}</b>, which is not offered here: "
+            f"turn the file first, by cryopick convert {flip.better}."
+        )
     if not flip.is_clear:
         return (
             "Programs count rows from different ends. Both ways look alike here: which one sits on particles?"
