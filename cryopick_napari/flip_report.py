@@ -25,7 +25,12 @@ Picture = NDArray[np.uint8]
 
 
 def check_file(
-    source: Path, micrograph: Path, picture: Path, turn: Turn, diameter: float | None = None
+    source: Path,
+    micrograph: Path,
+    picture: Path,
+    turn: Turn,
+    diameter: float | None = None,
+    format: str | None = None,
 ) -> Iterator[str]:
     """Compare the ways of reading positions against their micrograph; draw them, and say what was found.
 
@@ -41,6 +46,8 @@ def check_file(
         How the positions are to be turned before they are looked at.
     diameter : float, optional
         Of a particle, px; the file's own, or 50, by default.
+    format : str, optional
+        Of the file; recognised by content when not given.
 
     Yields
     ------
@@ -54,7 +61,9 @@ def check_file(
     """
     field = read_micrograph(micrograph)
     about = About(str(micrograph), field.shape)
-    rows = turn(about.of(_its_own(read_sets(source, {micrograph: about}), micrograph, source)))
+    # The height is this micrograph's; what others of the same file come to with it is not looked at.
+    sets = read_sets(source, {micrograph: about}, format, field.shape[0])
+    rows = turn(about.of(_its_own(sets, micrograph, source)))
     size = diameter or rows.diameter or UNKNOWN_DIAMETER
     check = flip_check([(field, rows.picks, size)])
     if check is None:

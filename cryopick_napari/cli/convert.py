@@ -127,5 +127,6 @@ def _check(options: argparse.Namespace, turn: Turn) -> None:
     from cryopick_napari.flip_report import check_file
 
     picture = Path(f"{options.source.stem}_check.png")
-    for line in check_file(options.source, options.check, picture, turn, options.diameter_px):
+    size, kind = options.diameter_px, options.source_format
+    for line in check_file(options.source, options.check, picture, turn, size, kind):
         print(line)
