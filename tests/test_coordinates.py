@@ -124,6 +124,27 @@ def test_a_csv_of_many_micrographs_keeps_further_columns() -> None:
     assert field.extra["ring"].tolist() == [3, 5]
 
 
+def test_micrographs_of_two_microscopes_are_in_two_optics_groups(tmp_path: Path) -> None:
+    def field(name: str, spacing: float, kilovolts: float) -> CoordinateSet:
+        known = {"rlnVoltage": np.array([kilovolts]), "rlnDefocusU": np.array([12000.5])}
+        return CoordinateSet(name, Picks.of([(1, 2)]), SHAPE, spacing, extra=known)
+
+    sets = [field("a.mrc", 1.5, 300), field("b.mrc", 2, 200), field("c.mrc", 1.5, 300)]
+    (file,) = write_coordinates(sets, tmp_path, "particles")
+    tables = starfile.read(file)
+    assert tables["optics"]["rlnMicrographPixelSize"].tolist() == [1.5, 2]
+    assert tables["particles"]["rlnOpticsGroup"].tolist() == [1, 2, 1]
+    for rows, again in zip(sets, read_coordinates(file), strict=True):
+        assert (again.micrograph, again.spacing) == (rows.micrograph, rows.spacing)
+        assert {name: again.extra[name].tolist() for name in rows.extra} == {
+            name: column.tolist() for name, column in rows.extra.items()
+        }
+    # What one of them does not know, the file does not say of any.
+    bare = CoordinateSet("d.mrc", Picks.of([(1, 2)]))
+    (file,) = write_coordinates([*sets, bare], tmp_path, "particles")
+    assert not {"rlnVoltage", "rlnMicrographPixelSize"} & set(starfile.read(file)["optics"])
+
+
 def test_cryoppp_counts_from_the_other_end() -> None:
     for rows in (
         read_coordinates(GOLDEN / "cryoppp.csv", {"Movies/cryoppp.mrc": SHAPE})[0],

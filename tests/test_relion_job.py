@@ -105,7 +105,7 @@ def start(*words: object) -> subprocess.Popen[str]:
 
 def job(*words: object) -> tuple[int, str]:
     process = start(*words)
-    out, err = process.communicate(timeout=100)
+    out, err = process.communicate(timeout=300)
     return process.returncode, out + err
 
 
@@ -149,6 +149,14 @@ def test_the_particles_know_pixel_size_microscope_and_defocus(project: Path) -> 
     assert [defocus[name].tolist() for name in NAMES] == [[10000.5], [10010.5], [10020.5]]
 
 
+def test_a_list_picked_from_elsewhere_keeps_the_names_of_its_project(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert run("pick", project / LIST, "--model", project / "model.safetensors", "--output", "out") == 0
+    assert [rows.micrograph for rows in read_coordinates("out")] == NAMES
+
+
 def test_it_learns_from_picks_and_then_picks_everything(project: Path) -> None:
     size = ("--diameter", DIAMETER * SPACING, "--depth", 0)
     code, said = job("--in_coords", picked_by_hand(), *size)
@@ -163,12 +171,12 @@ def test_abort_stops_it_soon(project: Path) -> None:
     size = ("--diameter", DIAMETER * SPACING, "--initial_epochs", 10_000, *TINY)  # as typed in the window
     process = start("--in_coords", picked_by_hand(), *size)
     history = Path(JOB, "history.csv")
-    for _ in range(600):
+    for _ in range(1800):
         if history.exists() or process.poll() is not None:
             break
         time.sleep(0.1)
     Path(JOB, "RELION_JOB_ABORT_NOW").touch()
-    process.communicate(timeout=60)
+    process.communicate(timeout=180)
     assert (process.returncode, markers()) == (130, {"EXIT_ABORTED"})
     assert Path(JOB, "model.safetensors").is_file()  # the best so far is kept
 

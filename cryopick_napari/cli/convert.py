@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "source", type=Path, metavar="IN", help="a coordinate file, or a folder with one a micrograph"
     )
     parser.add_argument(
-        *("target",),
+        "target",
         type=Path,
         nargs="?",
         metavar="OUT",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument(
-        *("paths",),
+        "paths",
         nargs="+",
         metavar="PATH",
         help="files, folders, globs, @lists, or lists of RELION (.star) or cryoSPARC (.cs)",

@@ -7,7 +7,7 @@ knows is left out rather than invented, for both programs have a place to type i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -21,8 +21,9 @@ from cryopick_napari.coordinates.optics import (
     ORIGINAL_PIXEL_SIZE,
     PIXEL_SIZE,
 )
-from cryopick_napari.coordinates.star import star_text
+from cryopick_napari.coordinates.star import star_head, star_rows, star_text
 
+LABELS = (relion.MICROGRAPH, relion.X, relion.Y, relion.SCORE, relion.CLASS, relion.PSI, GROUP)
 Optics = tuple[float | None, ...]  # pixel size, and what of MICROSCOPE everybody has
 
 
@@ -34,14 +35,14 @@ def write(*sets: CoordinateSet) -> str:
     """
     full = [rows for rows in sets if len(rows.picks)]
     shared = [name for name in (*MICROSCOPE, *CTF) if full and all(name in rows.extra for rows in full)]
-    microscope = [name for name in MICROSCOPE if name in shared]
+    microscope, ctf = ([name for name in shared if name in part] for part in (MICROSCOPE, CTF))
     groups: dict[Optics, int] = {}
     group_of = [groups.setdefault(_optics(rows, microscope), len(groups) + 1) for rows in full]
-    particles: dict[str, list[str]] = {relion.MICROGRAPH: []}
-    for rows, group in zip(full, group_of, strict=True):
-        for name, words in _columns(rows, group, [name for name in shared if name in CTF]):
-            particles.setdefault(name, []).extend(words)
-    return relion.HEADER + _optics_text(groups, microscope) + "\n# version 30001\n\n" + _text(particles)
+    labels = [*LABELS, *ctf]
+    # Micrograph by micrograph: the words of millions of particles at once would take gigabytes.
+    text = (star_rows(_columns(rows, group, ctf)) for rows, group in zip(full, group_of, strict=True))
+    optics = relion.HEADER + _optics_text(groups, microscope)
+    return "".join([optics, relion.HEADER, star_head("particles", labels), *text, "\n"])
 
 
 def _optics(rows: CoordinateSet, microscope: list[str]) -> Optics:
@@ -61,17 +62,12 @@ def _optics_text(groups: Mapping[Optics, int], microscope: list[str]) -> str:
     return star_text("optics", columns)
 
 
-def _columns(rows: CoordinateSet, group: int, ctf: list[str]) -> Iterator[tuple[str, list[str]]]:
+def _columns(rows: CoordinateSet, group: int, ctf: Sequence[str]) -> list[list[str]]:
     count = len(rows.picks)
-    yield relion.MICROGRAPH, [rows.micrograph] * count
-    yield from relion.pick_columns(rows).items()
-    yield GROUP, [str(group)] * count
-    for name in ctf:
-        yield name, [f"{value:.6f}" for value in np.asarray(rows.extra[name], dtype=np.float64)]
-
-
-def _text(particles: Mapping[str, list[str]]) -> str:
-    if len(particles) == 1:  # no particles at all: the labels a reader looks for
-        nothing = [relion.X, relion.Y, relion.SCORE, relion.CLASS, relion.PSI, GROUP]
-        particles = {**particles, **{name: [] for name in nothing}}
-    return star_text("particles", particles)
+    known = (np.asarray(rows.extra[name], dtype=np.float64) for name in ctf)
+    return [
+        [rows.micrograph] * count,
+        *relion.pick_columns(rows).values(),
+        [str(group)] * count,
+        *([f"{value:.6f}" for value in column] for column in known),
+    ]

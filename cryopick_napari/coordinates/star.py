@@ -113,8 +113,18 @@ def quoted(word: str) -> str:
 
 def star_text(name: str, columns: Mapping[str, Sequence[str]]) -> str:
     """Write one block with a loop; without rows it is a header that every reader takes for an empty table."""
-    labels = "".join(f"_{label} #{number}\n" for number, label in enumerate(columns, 1))
-    rows = "".join(
-        " ".join(f"{quoted(word):>12}" for word in row) + "\n" for row in zip(*columns.values(), strict=True)
+    return star_head(name, list(columns)) + star_rows(list(columns.values())) + "\n"
+
+
+def star_head(name: str, labels: Sequence[str]) -> str:
+    """Write what comes before the rows of a block."""
+    return f"data_{name}\n\nloop_\n" + "".join(
+        f"_{label} #{number}\n" for number, label in enumerate(labels, 1)
     )
-    return f"data_{name}\n\nloop_\n{labels}{rows}\n"
+
+
+def star_rows(columns: Sequence[Sequence[str]]) -> str:
+    """Write rows of a block, given by columns of one length."""
+    return "".join(
+        " ".join(f"{quoted(word):>12}" for word in row) + "\n" for row in zip(*columns, strict=True)
+    )

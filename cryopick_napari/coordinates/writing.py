@@ -61,7 +61,7 @@ def write_coordinates(
     joined = [merged(same) for same in named.values()]
     targets(list(named), folder, format, root)
     kind = format_named(format)
-    if kind.gather and kind.index:
+    if kind.is_one_file and kind.gather:
         return [save(_index_path(folder, format), kind.gather(*joined))]
     written = [write_one(rows, folder, format, root) for rows in joined]
     index = write_index(list(named), folder, format, root, project)
