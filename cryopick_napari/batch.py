@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from cryopick_napari.coordinates import SUFFIX, CoordinateSet, targets, write_index, write_one
 from cryopick_napari.coordinates.naming import name_from
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.files import write_json
+from cryopick_napari.files import make_folder, write_json
 from cryopick_napari.micrograph import Micrograph, read_micrograph, write_mrc
 from cryopick_napari.overlay import draw_overlay, write_png
 from cryopick_napari.picker import Picker
@@ -263,20 +263,6 @@ def remove(file: Path) -> None:
         file.unlink(missing_ok=True)
     except OSError as error:
         raise CryopickError(f"cannot replace {file}: {error.strerror or error}") from error
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it.
-
-    Raises
-    ------
-    CryopickError
-        If that is not possible.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CryopickError(f"cannot make the folder {folder}: {error.strerror or error}") from error
 
 
 def fingerprint(picker: Picker, settings: PickSettings) -> str:

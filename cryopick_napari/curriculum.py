@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryopick_napari.camera import Camera, Denoising
-from cryopick_napari.phantom import Phantom, draw
-from cryopick_napari.scene import Scene
+from cryopick_napari.scene import Scene, Structure
 from cryopick_napari.simulate import simulate
 from cryopick_napari.structures import KINDS, invented
 
@@ -157,14 +156,14 @@ def _as_noisy(scene: Scene, snr: float, rng: np.random.Generator) -> Scene:
     )
 
 
-def signal_power(structure: Phantom, scene: Scene, rng: np.random.Generator) -> float:
+def signal_power(structure: Structure, scene: Scene, rng: np.random.Generator) -> float:
     """Compute the variance of a noiseless picture of a particle over its disc; the background is 1."""
     side = math.ceil(3 * scene.width)
     middle = (side - 1) / 2
     powers = []
     for _ in range(3):  # views differ
         phase = np.zeros((side, side), np.float32)
-        draw(phase, np.full(2, middle), structure.rotated(rng), scene.spacing)
+        structure.rotated(rng).draw(phase, np.full(2, middle), scene.spacing)
         y, x = np.indices(phase.shape) - middle
         disc = np.hypot(y, x) < scene.width / 2
         powers.append(float(((2 * scene.imaged(phase)[disc]) ** 2).mean()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,24 @@ from numpy.typing import NDArray
 from cryopick_napari.camera import IDEAL, Camera
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.optics import filtered
-from cryopick_napari.phantom import Phantom
 from cryopick_napari.specimen import Hole, hole
 
 BEAD = 100.0  # diameter of a gold bead in Å
 Points = NDArray[np.float64]
+
+
+class Structure(Protocol):
+    """A particle about its centre of mass, as `Phantom` and `Volume` are."""
+
+    @property
+    def diameter(self) -> float:
+        """Longest side in Å."""
+
+    def rotated(self, rng: np.random.Generator) -> Self:
+        """Turn it at random."""
+
+    def draw(self, canvas: NDArray[np.float32], centre: Points, spacing: float) -> None:
+        """Add its projection to a canvas, in place; see `Phantom.draw`."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ class Scene:
         degrees, from the columns' axis towards the rows'.
     b_factor : float
         Decay of the envelope in Å².
-    structure : Phantom or None
+    structure : Structure or None
         The particle; None: the ``protein`` of that number.
     camera : Camera
         What the detector and the file make of it.
@@ -99,7 +113,7 @@ class Scene:
     astigmatism: float = 0.0
     azimuth: float = 0.0
     b_factor: float = 100.0
-    structure: Phantom | None = None
+    structure: Structure | None = None
     camera: Camera = IDEAL
 
     def __post_init__(self) -> None:

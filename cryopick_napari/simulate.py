@@ -19,9 +19,9 @@ from cryopick_napari.camera import recorded
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.micrograph import Micrograph, read_micrograph
 from cryopick_napari.optics import exposed
-from cryopick_napari.phantom import debris, draw, protein
+from cryopick_napari.phantom import debris, protein
 from cryopick_napari.picks import Picks
-from cryopick_napari.scene import BEAD, LARGE, Layout, Scene, arrange
+from cryopick_napari.scene import BEAD, LARGE, Layout, Scene, Structure, arrange
 from cryopick_napari.specimen import Hole, bead, crystal, stamp, waves
 
 __all__ = ["LARGE", "SAMPLES", "SAMPLE_DIAMETER", "Scene", "sample", "samples", "simulate", "write_samples"]
@@ -112,16 +112,16 @@ def _draw_film(phase: Image, thickness: Image, film: Hole, scene: Scene, rng: np
 def _draw_proteins(phase: Image, layout: Layout, scene: Scene, rng: np.random.Generator) -> None:
     """Add the particles and the debris, in place."""
     margin = _margin(scene)
-    particle = scene.structure or protein(scene.diameter, scene.protein)
+    particle: Structure = scene.structure or protein(scene.diameter, scene.protein)
     for centre in np.concatenate([layout.particles, layout.outside]):
-        draw(phase, centre + margin, particle.rotated(rng), scene.spacing)
+        particle.rotated(rng).draw(phase, centre + margin, scene.spacing)
     for centre in layout.debris:
-        draw(phase, centre + margin, debris(scene.diameter, rng), scene.spacing)
+        debris(scene.diameter, rng).draw(phase, centre + margin, scene.spacing)
     for centre, spread in zip(layout.heaps, layout.spreads, strict=True):
         # a ball of chains that lie over each other
         for _ in range(round(6 * (spread / scene.width) ** 2)):
             place = centre + margin + rng.normal(0, spread / 5, 2)
-            draw(phase, place, debris(scene.diameter, rng), scene.spacing)
+            debris(scene.diameter, rng).draw(phase, place, scene.spacing)
 
 
 def _draw_dirt(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.phantom import PHASE, Phantom, directions
+from cryopick_napari.phantom import PHASE, Phantom, directions, longest_side
 from cryopick_napari.symmetry import symmetric
 
 Points = NDArray[np.float64]
@@ -65,10 +65,9 @@ def filled(phantom: Phantom) -> Phantom:
 
 def _sized(phantom: Phantom, diameter: float) -> Phantom:
     """Scale positions so that the longest side is ``diameter`` Å; sigma comes in diameters."""
-    along = directions(200, np.random.default_rng(0)) @ phantom.zyx.T
-    side = float(np.ptp(along, axis=1).max())
     sigma = phantom.sigma * diameter
-    return Phantom(phantom.zyx * ((diameter - 4 * sigma.max()) / side), sigma, phantom.mass)
+    scale = (diameter - 4 * sigma.max()) / longest_side(phantom.zyx)
+    return Phantom(phantom.zyx * scale, sigma, phantom.mass)
 
 
 def _fold(count: int, inside: Callable[[Points], NDArray[np.bool_]], rng: np.random.Generator) -> Points:

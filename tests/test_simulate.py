@@ -16,7 +16,7 @@ from cryopick_napari.errors import CryopickError
 from cryopick_napari.metrics import best_threshold
 from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.optics import contrast_transfer, wavelength
-from cryopick_napari.phantom import debris, draw, protein
+from cryopick_napari.phantom import debris, protein
 from cryopick_napari.picks import Picks
 from cryopick_napari.scene import arrange
 from cryopick_napari.simulate import SAMPLE_DIAMETER, SAMPLES, Scene, sample, samples, simulate, write_samples
@@ -152,7 +152,7 @@ def test_a_drawn_phantom_keeps_its_mass_and_centre(seed):
     rng = np.random.default_rng(seed)
     canvas = np.zeros((120, 131), np.float32)
     phantom = (debris(100.0, rng) if seed else protein(100.0, seed)).rotated(rng)
-    draw(canvas, np.array([60.3, 65.8]), phantom, 4.0)
+    phantom.draw(canvas, np.array([60.3, 65.8]), 4.0)
     assert canvas.sum() * 4.0**2 == pytest.approx(phantom.mass.sum(), rel=1e-3)
     np.testing.assert_allclose(centroid(canvas), (60.3, 65.8), atol=0.01)
 

@@ -15,6 +15,7 @@ COMMANDS = {
     "pick": "pick micrographs with a trained model",
     "evaluate": "compare picks with true positions",
     "convert": "turn coordinate files of one program into those of another",
+    "simulate": "make micrographs whose particles are known",
     "compare": "train other kinds of networks on the same labels and compare them",
     "demo": "train and pick on embedded sample micrographs, with a report",
     "gui": "open micrographs and coordinates in a napari window",

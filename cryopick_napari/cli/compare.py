@@ -85,8 +85,8 @@ def run(options: argparse.Namespace) -> int:
     from cryopick_napari.baselines.comparison import Plan, compare
     from cryopick_napari.baselines.method import Budget
     from cryopick_napari.baselines.report import as_markdown, write_report
-    from cryopick_napari.batch import make_folder
     from cryopick_napari.devices import default_preset, resolve_device
+    from cryopick_napari.files import make_folder
 
     own = default_preset(resolve_device(options.device))
     preset = options.preset or own

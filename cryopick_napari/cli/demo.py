@@ -23,12 +23,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Label, train, pick and report; return the exit code."""
-    from cryopick_napari.batch import make_folder
     from cryopick_napari.cli.progress import run_training
     from cryopick_napari.config import training_config
     from cryopick_napari.demo import clicked_samples, pick_samples, write_report
     from cryopick_napari.evaluation import as_table
     from cryopick_napari.examples import new_picker
+    from cryopick_napari.files import make_folder
     from cryopick_napari.simulate import SAMPLE_DIAMETER
     from cryopick_napari.training import train
 

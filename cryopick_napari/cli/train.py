@@ -81,11 +81,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train a model; return the exit code."""
-    from cryopick_napari.batch import make_folder
     from cryopick_napari.checkpoint import load_checkpoint
     from cryopick_napari.cli.progress import CHECKPOINT, MODEL, run_training
     from cryopick_napari.devices import default_preset, resolve_device
     from cryopick_napari.examples import new_picker
+    from cryopick_napari.files import make_folder
     from cryopick_napari.selftraining import self_train
 
     preset = options.preset or default_preset(resolve_device(getattr(options, "device", "auto")))
