@@ -76,6 +76,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--light", action="store_true", help="particles lighter than the ice")
     _count(group, "--dead", 0, "dead rows and columns")
     group.add_argument("--denoising", choices=DENOISING, default="none", help="of the picture (default none)")
+    group.add_argument(
+        "--strength", type=float, default=0.5, metavar="N", help="of that, 0 to 1 (default 0.5)"
+    )
     group.add_argument("--eight-bit", action="store_true", help="only 256 grey values")
 
 
@@ -149,5 +152,10 @@ def _scene(options: argparse.Namespace, structure: Structure) -> Scene:
         light=options.light,
         voltage=options.voltage,
         structure=structure,
-        camera=Camera(dead=options.dead, denoising=options.denoising, eight_bit=options.eight_bit),
+        camera=Camera(
+            dead=options.dead,
+            denoising=options.denoising,
+            strength=options.strength,
+            eight_bit=options.eight_bit,
+        ),
     )
