@@ -37,8 +37,10 @@ def invented(kind: str, symmetry: str, diameter: float, rng: np.random.Generator
     Raises
     ------
     CryopickError
-        If there is no such kind or point group.
+        If there is no such kind or point group, or the diameter is not above 0.
     """
+    if not (math.isfinite(diameter) and diameter > 0):
+        raise CryopickError(f"a particle's diameter must be above 0 Å, not {diameter:g}")
     if kind not in KINDS:
         raise CryopickError(f"there is no structure {kind!r}: choose one of {', '.join(KINDS)}")
     group = symmetric(symmetry)
