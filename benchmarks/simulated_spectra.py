@@ -30,7 +30,15 @@ REAL = {"empiar-10017": 108.0, "empiar-10146": 80.0, "empiar-10146-frame": 80.0}
 EDGES = np.array([0.02, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5])
 HEAD = "| fields | particles over noise | skewness | excess kurtosis | {} |"
 APOFERRITIN = Scene(
-    (1200, 1240), 1.5, 120.0, coverage=0.4, gap=0.95, debris=0.1, defocus=1.5, dose=25.0, amorphous=0.15
+    (1200, 1240),
+    1.5,
+    120.0,
+    coverage=0.4,
+    gap=0.95,
+    debris=0.1,
+    dose=40.0,
+    amorphous=0.1,
+    undulation=0.003,
 )
 GALACTOSIDASE = Scene(
     (4096, 4096),
@@ -42,9 +50,10 @@ GALACTOSIDASE = Scene(
     defocus=2.5,
     dose=2.0,
     amorphous=0.3,
-    undulation=0.003,
+    undulation=0.001,
+    gradient=0.01,
 )
-FRAME = 0.25  # electrons per Å² of a single one, as far as the detector counts them
+FRAME = 0.55  # electrons per Å² of a single one, as far as the detector counts them
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +117,7 @@ def main() -> None:
     denoised = Camera(denoising="low-pass", strength=0.93, eight_bit=True)
     groups = {name: list(real(name)) for name in REAL}
     groups |= {
-        "simulated like 10017": list(alike(replace(GALACTOSIDASE, camera=denoised), "compact", "D2", 2)),
+        "simulated like 10017": list(alike(replace(GALACTOSIDASE, camera=denoised), "compact", "D2", 1)),
         "simulated like 10146": list(alike(APOFERRITIN, "hollow", "O", 3)),
         "simulated like 10146-frame": list(alike(replace(APOFERRITIN, dose=FRAME), "hollow", "O", 3)),
         "training fields": list(stream(options.fields, denoised=False)),

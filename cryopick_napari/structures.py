@@ -30,7 +30,7 @@ def invented(kind: str, symmetry: str, diameter: float, rng: np.random.Generator
     symmetry : str
         Point group: C1, C2, ..., D2, D3, ..., T, O or I. Symmetric about z and the centre of mass.
     diameter : float
-        Longest side in Å, at two sigma of its Gaussians.
+        Longest side in Å, at one sigma of its Gaussians.
     rng : numpy.random.Generator
         The only source of randomness.
 
@@ -48,7 +48,7 @@ def invented(kind: str, symmetry: str, diameter: float, rng: np.random.Generator
     zyx = np.concatenate([turn.apply(unit) for turn in group])
     # the same weights for every copy: side chains, bound water and flexible loops differ in density
     mass = np.tile(rng.uniform(0.6, 1.4, len(unit)), len(group))
-    sigma = np.tile(rng.uniform(0.04, 0.07, len(unit)), len(group))
+    sigma = np.tile(rng.uniform(0.035, 0.055, len(unit)), len(group))
     zyx -= np.average(zyx, axis=0, weights=mass)
     return filled(_sized(Phantom(zyx, sigma, mass), diameter))
 
@@ -56,20 +56,18 @@ def invented(kind: str, symmetry: str, diameter: float, rng: np.random.Generator
 def filled(phantom: Phantom) -> Phantom:
     """Give a phantom the mass of protein of its volume; its masses so far are only relative.
 
-    The volume is that of balls of two sigma, but no more than that of the ellipsoid with the same moments.
+    The volume is that of all balls of 1.5 sigma together, to about three percent.
     """
-    spread = np.linalg.eigvalsh(
-        np.cov(phantom.zyx.T, aweights=phantom.mass) + np.eye(3) * phantom.sigma.mean() ** 2
-    )
-    ellipsoid = 4 / 3 * math.pi * float(np.sqrt(5 * spread).prod())
-    balls = 4 / 3 * math.pi * float(((2 * phantom.sigma) ** 3).sum())
-    return replace(phantom, mass=phantom.mass * (PHASE * min(ellipsoid, balls) / phantom.mass.sum()))
+    reach = np.abs(phantom.zyx).max() + 2 * phantom.sigma.max()
+    points = np.random.default_rng(0).uniform(-reach, reach, (5000, 3))
+    share = ((cdist(points, phantom.zyx) / phantom.sigma).min(axis=1) < 1.5).mean()
+    return replace(phantom, mass=phantom.mass * (PHASE * share * (2 * reach) ** 3 / phantom.mass.sum()))
 
 
 def _sized(phantom: Phantom, diameter: float) -> Phantom:
     """Scale positions so that the longest side is ``diameter`` Å; sigma comes in diameters."""
     sigma = phantom.sigma * diameter
-    scale = (diameter - 4 * sigma.max()) / longest_side(phantom.zyx)
+    scale = (diameter - 2 * sigma.max()) / longest_side(phantom.zyx)
     return Phantom(phantom.zyx * scale, sigma, phantom.mass)
 
 

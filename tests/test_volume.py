@@ -39,7 +39,7 @@ def volume(phantom) -> Volume:
     return Volume.of(sampled(phantom, 3.0), 3.0)
 
 
-@pytest.mark.parametrize("spacing", [2.5, 4.0, 9.0])
+@pytest.mark.parametrize("spacing", [2.5, 4.0, 6.0])
 def test_slices_of_the_transform_project_what_integrals_do(phantom, volume, spacing):
     rng = np.random.default_rng(1)
     for _ in range(3):
