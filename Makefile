@@ -53,4 +53,4 @@ clean: ## Remove what was made, except the environments (.venv, .venv-qt6)
 	find cryopick_napari tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 develop:
-	@.ci/setup .venv -e '.[gui,test,baselines]'
+	@.ci/setup .venv -e '.[gui,test,baselines,simulate]'

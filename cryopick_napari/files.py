@@ -52,6 +52,20 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises
+    ------
+    CryopickError
+        If that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CryopickError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
@@ -96,17 +110,3 @@ def remove(file: Path) -> None:
         file.unlink(missing_ok=True)
     except OSError as error:
         raise CryopickError(f"cannot replace {file}: {error.strerror or error}") from error
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it.
-
-    Raises
-    ------
-    CryopickError
-        If that is not possible.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CryopickError(f"cannot make the folder {folder}: {error.strerror or error}") from error

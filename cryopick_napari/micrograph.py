@@ -158,7 +158,7 @@ def open_header(
     """
     if spacing is not None and not (math.isfinite(spacing) and spacing > 0):
         raise CryopickError(f"{file}: --spacing must be a number of Å/px above 0, not {spacing}")
-    head, size = _first_bytes(file)
+    head, size = first_bytes(file, "a micrograph file")
     kind = _kind(file, head)
     with decoding(file, kind):
         header = READERS[kind](file, head)
@@ -166,13 +166,19 @@ def open_header(
         return kind, header, agreed_spacing(file, spacing, header_spacing(file, header.spacing))
 
 
-def _first_bytes(path: Path) -> tuple[bytes, int]:
-    """Read the first 1024 bytes, and the size of the file in bytes."""
+def first_bytes(path: Path, wanted: str) -> tuple[bytes, int]:
+    """Read the first 1024 bytes, and the size of the file in bytes.
+
+    Raises
+    ------
+    CryopickError
+        If that is not possible, or the file is empty; says what is ``wanted`` instead.
+    """
     try:
         if path.is_dir():
-            raise CryopickError(f"{path}: is a folder: give a micrograph file")
+            raise CryopickError(f"{path}: is a folder: give {wanted}")
         if path.exists() and not path.is_file():
-            raise CryopickError(f"{path}: is not an ordinary file: give a micrograph file")
+            raise CryopickError(f"{path}: is not an ordinary file: give {wanted}")
         with path.open("rb") as file:
             head, size = file.read(1024), os.fstat(file.fileno()).st_size
     except FileNotFoundError:

@@ -53,13 +53,8 @@ def mrc_header(path: Path, head: bytes) -> ImageHeader:
             f"{path}: is cut short: an MRC header takes {HEADER_BYTES} bytes, "
             f"the file holds {len(head)}: copy it again"
         )
-    order = _byte_order(head)
-    fields = _fields(head, order)
-    columns, rows, sections, extended = (int(fields[name]) for name in ("nx", "ny", "nz", "nsymbt"))
-    kind = _pixel_type(path, int(fields["mode"]), order)
-    if extended < 0:
-        raise CryopickError(f"{path}: its MRC header is damaged (negative extended header): copy it again")
-    offset = HEADER_BYTES + extended
+    fields, kind, offset = _layout(path, head)
+    columns, rows, sections = (int(fields[name]) for name in ("nx", "ny", "nz"))
 
     def load(frame: int) -> NDArray[Any]:
         before = offset + frame * rows * columns * kind.itemsize
@@ -67,6 +62,23 @@ def mrc_header(path: Path, head: bytes) -> ImageHeader:
 
     least = offset + max(rows, 0) * max(columns, 0) * max(sections, 0) * kind.itemsize
     return ImageHeader((rows, columns), sections, least, _voxel_size(fields), load)
+
+
+def mrc_volume(path: Path, head: bytes) -> NDArray[Any]:
+    """Map the voxels (z, y, x) of a density map into memory, but read none of them.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its header must have been read by `mrc_header` and its size be enough.
+    head : bytes
+        Its first 1024 bytes.
+    """
+    fields, kind, offset = _layout(path, head)
+    shape = tuple(int(fields[name]) for name in ("nz", "ny", "nx"))
+    voxels = np.memmap(path, dtype=kind, mode="r", offset=offset, shape=shape)
+    axes = [int(fields[name]) for name in ("maps", "mapr", "mapc")]  # 1 x, 2 y, 3 z
+    return voxels.transpose([axes.index(axis) for axis in (3, 2, 1)]) if sorted(axes) == [1, 2, 3] else voxels
 
 
 def write_mrc(
@@ -101,6 +113,17 @@ def write_mrc(
     with replacing(Path(path)) as temporary, temporary.open("wb") as file:
         file.write(header)
         file.write(pixels.data)
+
+
+def _layout(path: Path, head: bytes) -> tuple[np.void, np.dtype[Any], int]:
+    """Tell the fields of a header, the type of a pixel, and the byte where pixels begin."""
+    order = _byte_order(head)
+    fields = _fields(head, order)
+    kind = _pixel_type(path, int(fields["mode"]), order)
+    extended = int(fields["nsymbt"])
+    if extended < 0:
+        raise CryopickError(f"{path}: its MRC header is damaged (negative extended header): copy it again")
+    return fields, kind, HEADER_BYTES + extended
 
 
 def _fields(head: bytes, order: str) -> np.void:

@@ -35,7 +35,7 @@ def wavelength(voltage: float) -> float:
 
 def contrast_transfer(
     frequency2: NDArray[np.float32],
-    defocus: float,
+    defocus: float | NDArray[np.float32],
     voltage: float = 300.0,
     aberration: float = 2.7,
     amplitude: float = 0.07,
@@ -52,8 +52,8 @@ def contrast_transfer(
     ----------
     frequency2 : array, any shape
         Squared spatial frequency in 1/Å².
-    defocus : float
-        Underfocus in µm.
+    defocus : float or array, the shape of ``frequency2``
+        Underfocus in µm; with astigmatism it differs by direction, see `underfocus`.
     voltage : float
         In kV.
     aberration : float
@@ -77,6 +77,32 @@ def contrast_transfer(
     return np.asarray(transfer)
 
 
+def underfocus(
+    rows: NDArray[np.float32],
+    columns: NDArray[np.float32],
+    defocus: float,
+    astigmatism: float,
+    azimuth: float,
+) -> NDArray[np.float32]:
+    """Compute the underfocus in each direction of the spectrum, in µm.
+
+    ``defocus + astigmatism / 2 * cos(2 (angle - azimuth))`` (Mindell & Grigorieff 2003).
+
+    Parameters
+    ----------
+    rows, columns : arrays that broadcast together
+        Spatial frequencies along each axis.
+    defocus : float
+        The mean of the largest and the least underfocus, in µm.
+    astigmatism : float
+        Their difference, in µm.
+    azimuth : float
+        Direction of the largest, in degrees, from the columns' axis towards the rows'.
+    """
+    angle = np.arctan2(rows, columns) - math.radians(azimuth)
+    return np.asarray(defocus + astigmatism / 2 * np.cos(2 * angle), np.float32)
+
+
 def filtered(
     image: NDArray[np.float32],
     spacing: float,
@@ -84,15 +110,19 @@ def filtered(
     voltage: float = 300.0,
     aberration: float = 2.7,
     amplitude: float = 0.07,
+    b_factor: float = 100.0,
+    astigmatism: float = 0.0,
+    azimuth: float = 0.0,
 ) -> NDArray[np.float32]:
     """Convolve an image (h, w) with the point spread function; its edges wrap around.
 
-    ``spacing`` is in Å/px; the others are those of `contrast_transfer`.
+    ``spacing`` is in Å/px; the others are those of `contrast_transfer` and `underfocus`.
     """
     spectrum = scipy.fft.rfft2(image)
     rows = scipy.fft.fftfreq(image.shape[0], spacing)[:, None].astype(np.float32)
     columns = scipy.fft.rfftfreq(image.shape[1], spacing)[None].astype(np.float32)
-    spectrum *= contrast_transfer(rows**2 + columns**2, defocus, voltage, aberration, amplitude)
+    focus = underfocus(rows, columns, defocus, astigmatism, azimuth) if astigmatism else defocus
+    spectrum *= contrast_transfer(rows**2 + columns**2, focus, voltage, aberration, amplitude, b_factor)
     result: NDArray[np.float32] = scipy.fft.irfft2(spectrum, s=image.shape, overwrite_x=True)
     return result
 

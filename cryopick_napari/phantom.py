@@ -40,11 +40,52 @@ class Phantom:
         """Largest distance in Å from the centre of mass to the surface, at two sigma."""
         return float((np.linalg.norm(self.zyx, axis=1) + 2 * self.sigma).max())
 
+    @property
+    def diameter(self) -> float:
+        """Longest side in Å, at one sigma: about where density has fallen to the half."""
+        return longest_side(self.zyx) + 2 * float(self.sigma.max())
+
     def rotated(self, rng: np.random.Generator) -> Phantom:
         """Turn it at random; all orientations are equally likely."""
-        # normalised Gaussian quaternions are uniform over the rotations
-        turn = Rotation.from_quat(rng.standard_normal(4))
-        return Phantom(turn.apply(self.zyx), self.sigma, self.mass)
+        return Phantom(turned_at_random(rng).apply(self.zyx), self.sigma, self.mass)
+
+    def draw(self, canvas: NDArray[np.float32], centre: NDArray[np.float64], spacing: float) -> None:
+        """Add the projection along z to a canvas, in place.
+
+        Parameters
+        ----------
+        canvas : (h, w) float32
+            Projected phase in rad.
+        centre : (2,) float64
+            Row and column of the centre of mass in px, pixel centres at integers.
+        spacing : float
+            Pixel size of the canvas in Å/px.
+        """
+        # four sigma: nothing is cut that could be seen
+        reach = (self.radius + 2 * self.sigma.max()) / spacing
+        low = np.maximum(np.ceil(centre - reach).astype(int), 0)
+        high = np.minimum(np.floor(centre + reach).astype(int) + 1, canvas.shape)
+        if (low >= high).any():
+            return
+        # a Gaussian is separable: all of them together are one matrix product
+        rows, columns = (
+            np.exp(-((((np.arange(a, b) - c) * spacing)[:, None] - at) ** 2) / (2 * self.sigma**2))
+            for a, b, c, at in zip(low, high, centre, self.zyx[:, 1:].T, strict=True)
+        )
+        peak = self.mass / (2 * math.pi * self.sigma**2)
+        canvas[low[0] : high[0], low[1] : high[1]] += (rows * peak) @ columns.T
+
+
+def turned_at_random(rng: np.random.Generator) -> Rotation:
+    """Draw a rotation; all are equally likely."""
+    # normalised Gaussian quaternions are uniform over the rotations
+    return Rotation.from_quat(rng.standard_normal(4))
+
+
+def longest_side(points: NDArray[np.floating]) -> float:
+    """Measure the longest extent of points (n, 3) among 200 directions, so to about a percent."""
+    along = directions(200, np.random.default_rng(0)) @ points.T
+    return float(np.ptp(along, axis=1).max())
 
 
 def directions(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -92,32 +133,3 @@ def debris(diameter: float, rng: np.random.Generator) -> Phantom:
     radius = rng.uniform(0.8, 1.3) * LOBE * diameter
     steps = directions(int(rng.integers(2, 9)), rng) * 1.3 * radius
     return lobed(np.cumsum(steps, axis=0), radius, rng)
-
-
-def draw(canvas: NDArray[np.float32], centre: NDArray[np.float64], phantom: Phantom, spacing: float) -> None:
-    """Add the projection of a phantom along z to a canvas, in place.
-
-    Parameters
-    ----------
-    canvas : (h, w) float32
-        Projected phase in rad.
-    centre : (2,) float64
-        Row and column of the centre of mass in px, pixel centres at integers.
-    phantom : Phantom
-        In Å.
-    spacing : float
-        Pixel size in Å/px.
-    """
-    # four sigma: nothing is cut that could be seen
-    reach = (phantom.radius + 2 * phantom.sigma.max()) / spacing
-    low = np.maximum(np.ceil(centre - reach).astype(int), 0)
-    high = np.minimum(np.floor(centre + reach).astype(int) + 1, canvas.shape)
-    if (low >= high).any():
-        return
-    # a Gaussian is separable: all of them together are one matrix product
-    rows, columns = (
-        np.exp(-((((np.arange(a, b) - c) * spacing)[:, None] - at) ** 2) / (2 * phantom.sigma**2))
-        for a, b, c, at in zip(low, high, centre, phantom.zyx[:, 1:].T, strict=True)
-    )
-    peak = phantom.mass / (2 * math.pi * phantom.sigma**2)
-    canvas[low[0] : high[0], low[1] : high[1]] += (rows * peak) @ columns.T

@@ -5,15 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cryopick_napari.camera import IDEAL, Camera
 from cryopick_napari.errors import CryopickError
+from cryopick_napari.optics import filtered
 from cryopick_napari.specimen import Hole, hole
 
 BEAD = 100.0  # diameter of a gold bead in Å
 Points = NDArray[np.float64]
+
+
+class Structure(Protocol):
+    """A particle about its centre of mass, as `Phantom` and `Volume` are."""
+
+    @property
+    def diameter(self) -> float:
+        """Longest side in Å."""
+
+    def rotated(self, rng: np.random.Generator) -> Self:
+        """Turn it at random."""
+
+    def draw(self, canvas: NDArray[np.float32], centre: Points, spacing: float) -> None:
+        """Add its projection to a canvas, in place; see `Phantom.draw`."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +64,31 @@ class Scene:
         Noise by the structure of the ice: deviation of the phase in rad, averaged over 1 Å².
     undulation : float
         Deviation of the logarithm of the transmission by uneven ice.
+    ripples : (float, float)
+        Least and largest wavelength of uneven ice in Å.
     gradient : float
-        Change of the same from one side of the field to the opposite one.
+        Change of the logarithm of the transmission from one side of the field to the opposite one.
     carbon : bool
         Whether the edge of the carbon film crosses the field; no particle lies on the film.
     ice : int
         Number of ice crystals.
     gold : int
         Number of gold beads of 100 Å.
+    aggregates : int
+        Number of heaps of unfolded protein.
     light : bool
         Whether particles are light: the negative image. Raw micrographs show them dark.
     voltage, aberration, amplitude : float
         Of the microscope: kV, mm, and the fraction of amplitude contrast.
+    astigmatism, azimuth : float
+        Difference of the largest and the least underfocus in µm, and the direction of the largest in
+        degrees, from the columns' axis towards the rows'.
+    b_factor : float
+        Decay of the envelope in Å².
+    structure : Structure or None
+        The particle; None: the ``protein`` of that number.
+    camera : Camera
+        What the detector and the file make of it.
     """
 
     shape: tuple[int, int] = (1024, 1024)
@@ -73,18 +103,33 @@ class Scene:
     dose: float = 30.0
     amorphous: float = 0.6
     undulation: float = 0.01
+    ripples: tuple[float, float] = (150.0, 750.0)
     gradient: float = 0.03
     carbon: bool = False
     ice: int = 0
     gold: int = 0
+    aggregates: int = 0
     light: bool = False
     voltage: float = 300.0
     aberration: float = 2.7
     amplitude: float = 0.07
+    astigmatism: float = 0.0
+    azimuth: float = 0.0
+    b_factor: float = 100.0
+    structure: Structure | None = None
+    camera: Camera = IDEAL
 
     def __post_init__(self) -> None:
         sizes = (*self.shape, self.spacing, self.diameter, self.dose, self.voltage)
-        amounts = (self.particles or 0, self.coverage, self.gap, self.debris, self.ice, self.gold)
+        amounts = (
+            self.particles or 0,
+            self.coverage,
+            self.gap,
+            self.debris,
+            self.ice,
+            self.gold,
+            self.aggregates,
+        )
         if min(sizes) <= 0 or min(amounts) < 0:
             raise CryopickError("a simulated field needs sizes above 0, and amounts of at least 0")
 
@@ -100,13 +145,30 @@ class Scene:
             return self.particles
         return round(self.coverage * math.prod(self.shape) / (math.pi * self.width**2 / 4))
 
+    def imaged(self, phase: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Pass a projected phase (h, w) in rad through the microscope."""
+        return filtered(
+            phase,
+            self.spacing,
+            self.defocus,
+            self.voltage,
+            self.aberration,
+            self.amplitude,
+            self.b_factor,
+            self.astigmatism,
+            self.azimuth,
+        )
+
 
 LARGE = Scene(shape=(4092, 5760), spacing=0.83, diameter=150.0)  # a whole field of a large detector
 
 
 @dataclass(frozen=True, eq=False)
 class Layout:
-    """Where everything lies: rows and columns (n, 2) in px of the field; sizes (n,) of the crystals in px."""
+    """Where everything lies: rows and columns (n, 2) in px of the field.
+
+    ``sizes`` (n,) are those of the crystals, ``spreads`` (n,) those of the heaps, in px.
+    """
 
     film: Hole
     particles: Points
@@ -115,6 +177,8 @@ class Layout:
     crystals: Points
     sizes: NDArray[np.float64]
     beads: Points
+    heaps: Points
+    spreads: NDArray[np.float64]
 
 
 def scatter(
@@ -149,14 +213,17 @@ def clear(point: Points, others: Points, gap: float | NDArray[np.float64]) -> bo
 def arrange(scene: Scene, seed: int) -> Layout:
     """Choose where everything lies; particles lie on ice, clear of film, crystals and gold."""
     # a generator for each ingredient: one more crystal does not move the film
-    where, ice, crowd, rest = (np.random.default_rng([seed, n]) for n in range(4))
+    where, ice, crowd, rest, heap = (np.random.default_rng([seed, n]) for n in (0, 1, 2, 3, 6))
     film = hole(scene.shape, scene.spacing, where) if scene.carbon else Hole()
     last = np.asarray(scene.shape) - 1.0
     crystals = ice.uniform(0, last, (scene.ice, 2))
     sizes = scene.width * np.exp(ice.uniform(math.log(0.8), math.log(4), scene.ice))
     beads = ice.uniform(0, last, (scene.gold, 2))
-    dirt = np.concatenate([crystals, beads])
-    reach = np.concatenate([0.65 * sizes, np.full(scene.gold, BEAD / scene.spacing / 2)]) + scene.width / 2
+    heaps = heap.uniform(0, last, (scene.aggregates, 2))
+    spreads = scene.width * np.exp(heap.uniform(math.log(1.2), math.log(3), scene.aggregates))
+    dirt = np.concatenate([crystals, beads, heaps])
+    radii = [0.65 * sizes, np.full(scene.gold, BEAD / scene.spacing / 2), 0.5 * spreads]
+    reach = np.concatenate(radii) + scene.width / 2
     gap = scene.gap * scene.width
 
     def on_ice(point: Points) -> bool:
@@ -177,4 +244,4 @@ def arrange(scene: Scene, seed: int) -> Layout:
 
     count = round(scene.debris * len(everyone))
     scraps = scatter(count, scene.width / 2, scene, between, 0.3 * scene.width, rest)
-    return Layout(film, particles, outside, scraps, crystals, sizes, beads)
+    return Layout(film, particles, outside, scraps, crystals, sizes, beads, heaps, spreads)

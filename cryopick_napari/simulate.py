@@ -15,12 +15,13 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from cryopick_napari.camera import recorded
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.micrograph import Micrograph, read_micrograph
-from cryopick_napari.optics import exposed, filtered
-from cryopick_napari.phantom import debris, draw, protein
+from cryopick_napari.optics import exposed
+from cryopick_napari.phantom import debris, protein
 from cryopick_napari.picks import Picks
-from cryopick_napari.scene import BEAD, LARGE, Layout, Scene, arrange
+from cryopick_napari.scene import BEAD, LARGE, Layout, Scene, Structure, arrange
 from cryopick_napari.specimen import Hole, bead, crystal, stamp, waves
 
 __all__ = ["LARGE", "SAMPLES", "SAMPLE_DIAMETER", "Scene", "sample", "samples", "simulate", "write_samples"]
@@ -57,13 +58,15 @@ def simulate(scene: Scene, seed: int) -> tuple[Micrograph, Picks]:
     """
     layout = arrange(scene, seed)
     phase, thickness = _specimen(scene, layout, np.random.default_rng([seed, 4]))
-    exponent = filtered(phase, scene.spacing, scene.defocus, scene.voltage, scene.aberration, scene.amplitude)
+    exponent = scene.imaged(phase)
     margin = _margin(scene)
     field = tuple(slice(margin, margin + n) for n in scene.shape)
     # the weak phase approximation, 1 - 2 phase * psf - thickness, kept positive where it does not hold
     intensity = np.exp(-2 * exponent[field] - thickness[field])
     image = exposed(intensity, scene.dose * scene.spacing**2, np.random.default_rng([seed, 5]))
-    return Micrograph(-image if scene.light else image, scene.spacing), Picks.of(layout.particles)
+    image = recorded(-image if scene.light else image, scene.camera, np.random.default_rng([seed, 7]))
+    truth = layout.particles[(layout.particles >= scene.camera.smeared - 0.5).all(axis=1)]
+    return Micrograph(image, scene.spacing), Picks.of(truth)
 
 
 def _margin(scene: Scene) -> int:
@@ -78,7 +81,8 @@ def _specimen(scene: Scene, layout: Layout, rng: np.random.Generator) -> tuple[I
     shape = height, width
     phase = rng.standard_normal(shape, np.float32)
     phase *= scene.amorphous / scene.spacing
-    thickness = scene.undulation * waves(shape, 150 / scene.spacing, 750 / scene.spacing, rng)
+    shortest, longest = (length / scene.spacing for length in scene.ripples)
+    thickness = scene.undulation * waves(shape, shortest, longest, rng)
     thickness += scene.gradient * _slope(shape, rng)
     if scene.carbon:
         _draw_film(phase, thickness, layout.film, scene, rng)
@@ -109,11 +113,16 @@ def _draw_film(phase: Image, thickness: Image, film: Hole, scene: Scene, rng: np
 def _draw_proteins(phase: Image, layout: Layout, scene: Scene, rng: np.random.Generator) -> None:
     """Add the particles and the debris, in place."""
     margin = _margin(scene)
-    particle = protein(scene.diameter, scene.protein)
+    particle: Structure = scene.structure or protein(scene.diameter, scene.protein)
     for centre in np.concatenate([layout.particles, layout.outside]):
-        draw(phase, centre + margin, particle.rotated(rng), scene.spacing)
+        particle.rotated(rng).draw(phase, centre + margin, scene.spacing)
     for centre in layout.debris:
-        draw(phase, centre + margin, debris(scene.diameter, rng), scene.spacing)
+        debris(scene.diameter, rng).draw(phase, centre + margin, scene.spacing)
+    for centre, spread in zip(layout.heaps, layout.spreads, strict=True):
+        # a ball of chains that lie over each other
+        for _ in range(round(6 * (spread / scene.width) ** 2)):
+            place = centre + margin + rng.normal(0, spread / 5, 2)
+            debris(scene.diameter, rng).draw(phase, place, scene.spacing)
 
 
 def _draw_dirt(

@@ -18,6 +18,7 @@ COMMANDS = {
     "convert": "turn coordinate files of one program into those of another",
     "info": "say what a file is: coordinates, micrographs, or a list of them",
     "relion-job": "learn or pick as an External job of RELION's pipeline",
+    "simulate": "make micrographs whose particles are known",
     "compare": "train other kinds of networks on the same labels and compare them",
     "demo": "train and pick on embedded sample micrographs, with a report",
     "gui": "open micrographs and coordinates in a napari window",
