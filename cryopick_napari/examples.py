@@ -15,6 +15,7 @@ from cryopick_napari.config import PRESETS, ParticleSize, PickerConfig
 from cryopick_napari.coordinates import match, read_coordinates
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.labels import Example, Labels, look_complete
+from cryopick_napari.masks import masked
 from cryopick_napari.micrograph import Micrograph, read_micrograph
 from cryopick_napari.picker import Picker
 from cryopick_napari.picks import Picks
@@ -34,6 +35,7 @@ def load_examples(
     size: ParticleSize,
     spacing: float | None = None,
     labelled: str = "auto",
+    masks: Path | None = None,
 ) -> tuple[list[Example], list[str]]:
     """Read micrographs and the labels that belong to them.
 
@@ -48,6 +50,8 @@ def load_examples(
     labelled : str
         ``fully``: every particle of these fields is labelled; ``partly``: some are; ``auto`` takes
         the former if labelled particles cover at least 8 % of a field.
+    masks : Path, optional
+        A folder of masks of contamination.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def load_examples(
     CryopickError
         If no labels match, they lie outside their micrograph, or the size does not fit.
     """
-    loaded = {path: read_micrograph(path, spacing) for path in micrographs}
+    loaded = {path: masked(read_micrograph(path, spacing), masks) for path in micrographs}
     sets = read_coordinates(coordinates, {str(path): field.shape for path, field in loaded.items()})
     matched, strangers = match(sets, list(micrographs))
     bare = [str(path) for path in micrographs if path not in matched]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryopick_napari.cli import EXIT_DONE, EXIT_INTERRUPTED
-from cryopick_napari.cli.options import add_fields, add_size, given, particle_size
+from cryopick_napari.cli.options import add_fields, add_masks, add_size, given, note_bare, particle_size
 from cryopick_napari.config import PRESETS, PickerConfig, TrainingConfig, training_config
 from cryopick_napari.errors import CryopickError
 
@@ -27,6 +27,7 @@ NETWORK_OPTIONS = (
     "filter_channel",
     "polarity",
     "min_distance",
+    "contamination_mask",
 )
 
 
@@ -65,6 +66,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="whether every particle of these micrographs is labelled, or only some are; "
         "auto takes labels that cover less than 8 %% of the field for some (default auto)",
     )
+    add_masks(data)
     data.add_argument(
         "--output-dir", type=Path, required=True, metavar="DIR", help="where model.safetensors goes"
     )
@@ -86,11 +88,14 @@ def run(options: argparse.Namespace) -> int:
     from cryopick_napari.cli.progress import CHECKPOINT, MODEL, run_training
     from cryopick_napari.devices import default_preset, resolve_device
     from cryopick_napari.examples import new_picker
+    from cryopick_napari.micrograph import find_micrographs
     from cryopick_napari.selftraining import self_train
 
     preset = options.preset or default_preset(resolve_device(getattr(options, "device", "auto")))
     unlabelled = _unlabelled(options)
-    examples = _examples(options, *_sources(options), preset)
+    sources = _sources(options)
+    note_bare(options.masks, find_micrographs(sources[0]))
+    examples = _examples(options, *sources, preset)
     only_clicks = not any(example.labels.complete for example in examples)
     config = training_config(preset, only_clicks, given(options, TrainingConfig))
     validation = []
@@ -104,7 +109,7 @@ def run(options: argparse.Namespace) -> int:
             raise CryopickError(f"{options.output_dir} holds no interrupted training: leave out --resume")
         resume = load_checkpoint(options.output_dir / CHECKPOINT, "training")
     _announce(examples, picker, preset, config)
-    job = self_train(picker, examples, unlabelled, config, validation, resume)
+    job = self_train(picker, examples, unlabelled, config, validation, resume, options.masks)
     before = resume.header.get("history", ()) if resume else ()
     trained, stopped = run_training(job, options.output_dir, before)
     _report(trained, options.output_dir / MODEL)
@@ -157,9 +162,9 @@ def _examples(
         size = ParticleSize(own, in_angstrom=False)
     else:
         size = particle_size(options)
-    examples, notes = load_examples(
-        find_micrographs(micrographs), coordinates, size, options.spacing, options.labelled
-    )
+    paths = find_micrographs(micrographs)
+    spacing, labelled, masks = options.spacing, options.labelled, options.masks
+    examples, notes = load_examples(paths, coordinates, size, spacing, labelled, masks)
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return examples
