@@ -166,7 +166,8 @@ def _scaled(
     ratio = height / shape[0], width / shape[1]
     if micrograph.mask is not None:
         live &= ~torch.from_numpy(resampled(micrograph.mask, micrograph.shape, shape)).to(device)
-    image = normalised(small, live, sigma=BACKGROUND_DIAMETERS * diameter * factor)
+    sigma = BACKGROUND_DIAMETERS * diameter * factor
+    image = normalised(small, live, sigma) if live.any() else torch.zeros_like(small)  # all masked
     found = contamination(small.cpu().numpy(), live.cpu().numpy(), diameter * factor)
     dirt = torch.from_numpy(found[0]).to(device), torch.from_numpy(found[1]).to(device)
     return Scaled(image, live, dirt, ratio, micrograph.shape, diameter / float(np.mean(ratio)))
