@@ -84,7 +84,8 @@ class Picker:
     def upright(self, scaled: Scaled) -> Scaled:
         """Invert a field whose particles are bright where the training's were dark, or the reverse."""
         views = (scaled, scaled.inverted())
-        maps = (probability_map(self.network, view.image, False, view.valid) for view in views)
+        # On contamination too: which side of an edge it is on depends on what is being found out.
+        maps = (probability_map(self.network, view.image, False, view.live) for view in views)
         # Only what exceeds the threshold: the background's low probability adds up to more than particles do.
         as_is, inverse = ((probability - self.config.threshold).clip(0).sum() for probability in maps)
         return scaled.inverted() if inverse > CLEARLY * as_is else scaled
