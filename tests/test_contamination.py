@@ -8,6 +8,8 @@ from drawing import noise
 
 from cryopick_napari.config import PickerConfig
 from cryopick_napari.contamination import contamination, resampled
+from cryopick_napari.examples import new_picker
+from cryopick_napari.fields import prepare
 from cryopick_napari.labels import Example, Labels
 from cryopick_napari.micrograph import Micrograph, read_micrograph
 from cryopick_napari.picks import Picks
@@ -152,8 +154,6 @@ def test_carbon_and_ice_of_real_fields_are_found(data):
 
 
 def test_what_a_person_labelled_is_learned_from_on_contaminated_ground_too():
-    from cryopick_napari.fields import prepare
-
     micrograph, truth = sample(2)
     config = PickerConfig(SAMPLE_DIAMETER / 3, 3.0, 20.0)
     film = depth(arrange(SAMPLES["sample-2-carbon"], 2), seen(micrograph, config))
@@ -167,6 +167,19 @@ def test_what_a_person_labelled_is_learned_from_on_contaminated_ground_too():
     everything = prepare(Example(micrograph, Labels.of_whole_field(truth, micrograph.shape)), config)
     assert everything.usable.all()  # a person has said that no particle is there
     assert not everything.scaled.valid[film < -0.5].any()
+
+
+def test_where_particles_are_labelled_on_what_looks_like_contamination_it_is_none():
+    micrograph, truth = sample(2)
+    depth = arrange(SAMPLES["sample-2-carbon"], 2).film.depth
+    film = np.argwhere(depth(*np.mgrid[:1024:64, :1024:64].astype(float)) < -60) * 64
+    few, many = (Labels(truth.joined(Picks.of(film[:count]))) for count in (3, 30))
+    assert new_picker([Example(micrograph, few)], SAMPLE_DIAMETER).config.contamination_mask
+    assert not new_picker([Example(micrograph, many)], SAMPLE_DIAMETER).config.contamination_mask
+    insisting = {"contamination_mask": True}
+    assert new_picker(
+        [Example(micrograph, many)], SAMPLE_DIAMETER, settings=insisting
+    ).config.contamination_mask
 
 
 def test_it_takes_a_fifth_of_a_second_at_most():

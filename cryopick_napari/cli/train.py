@@ -108,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
         if not (options.output_dir / CHECKPOINT).exists():
             raise CryopickError(f"{options.output_dir} holds no interrupted training: leave out --resume")
         resume = load_checkpoint(options.output_dir / CHECKPOINT, "training")
-    _announce(examples, picker, preset, config)
+    _announce(examples, picker, preset, config, hasattr(options, "contamination_mask"))
     job = self_train(picker, examples, unlabelled, config, validation, resume, options.masks)
     before = resume.header.get("history", ()) if resume else ()
     trained, stopped = run_training(job, options.output_dir, before)
@@ -187,7 +187,9 @@ def _new_picker(
     return picker
 
 
-def _announce(examples: list[Example], picker: Picker, preset: str, config: TrainingConfig) -> None:
+def _announce(
+    examples: list[Example], picker: Picker, preset: str, config: TrainingConfig, own_mask: bool
+) -> None:
     """Say what is about to be learned from what."""
     from cryopick_napari.devices import resolve_device
     from cryopick_napari.examples import few_labels
@@ -202,6 +204,12 @@ def _announce(examples: list[Example], picker: Picker, preset: str, config: Trai
         size += f" = {settings.diameter_angstrom:.0f} Å at {settings.spacing:g} Å/px"
     if note := few_labels(labels):
         print(f"note: {note}", file=sys.stderr)
+    if not (settings.contamination_mask or own_mask):
+        print(
+            "note: contamination is not left out: labelled particles lie on what looks like it "
+            "(--contamination-mask does so all the same)",
+            file=sys.stderr,
+        )
     print(f"{labels} {settings.polarity} particles of {size} on {len(examples)} micrographs, {kind}")
     print(
         f"preset {preset}: {parameter_count(picker.network):,} parameters, particles at "
