@@ -18,12 +18,14 @@ from cryopick_napari.coordinates import SUFFIX, CoordinateSet, targets, write_in
 from cryopick_napari.coordinates.naming import name_from
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import make_folder, remove, write_json
+from cryopick_napari.masks import masked, write_mask
 from cryopick_napari.micrograph import Micrograph, read_micrograph, write_mrc
 from cryopick_napari.overlay import draw_overlay, write_png
 from cryopick_napari.picker import Picker
 from cryopick_napari.picks import Picks
 
 RECORD = "picking.json"
+MASKS = "masks"  # folder of the masks that are written
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,10 @@ class PickSettings:
         Å/px where the files do not say it.
     flip_y : bool
         Count rows from the other end when writing.
-    maps, overlays : bool
-        Write probability and attention maps (MRC); pictures (PNG).
+    maps, overlays, save_masks : bool
+        Write probability and attention maps (MRC); pictures (PNG); masks of what was left out (PNG).
+    masks : str or None
+        A folder of other programs' masks of contamination.
     sum_frames : bool
         Add up the frames of stacks.
     """
@@ -58,6 +62,8 @@ class PickSettings:
     flip_y: bool = False
     maps: bool = False
     overlays: bool = False
+    save_masks: bool = False
+    masks: str | None = None
     sum_frames: bool = False
 
     def __post_init__(self) -> None:
@@ -140,13 +146,14 @@ def pick_files(
     for name in names.values():
         if record.made_by.get(name) != mark:
             # What another model picked must not pass for done, also if this run is interrupted.
-            extras = extra_files(files[name], picker, replace(settings, maps=True, overlays=True))
+            everything = replace(settings, maps=True, overlays=True, save_masks=True)
+            extras = extra_files(files[name], folder, picker, everything)
             for file in (files[name], *extras.values()):
                 remove(file)
     replace(record, made_by=made_by).save()
     try:
         for path, name in names.items():
-            extras = extra_files(files[name], picker, settings)
+            extras = extra_files(files[name], folder, picker, settings)
             if all(file.is_file() for file in (files[name], *extras.values())):
                 yield Picked(path, "skipped")
                 continue
@@ -168,8 +175,8 @@ def micrograph_name(path: Path) -> str:
     return name_from(path, Path.cwd())
 
 
-def extra_files(file: Path, picker: Picker, settings: PickSettings) -> dict[str, Path]:
-    """Say where maps and pictures go that belong to a coordinate file."""
+def extra_files(file: Path, folder: Path, picker: Picker, settings: PickSettings) -> dict[str, Path]:
+    """Say where maps, pictures and masks go that belong to a coordinate file in an output folder."""
     stem = file.name.removesuffix(SUFFIX[settings.format])
     extras = {}
     if settings.maps:
@@ -178,12 +185,15 @@ def extra_files(file: Path, picker: Picker, settings: PickSettings) -> dict[str,
         extras = {kind: file.with_name(f"{stem}_{kind}.mrc") for kind in ("probability", *levels)}
     if settings.overlays:
         extras["overlay"] = file.with_name(f"{stem}_overlay.png")
+    if settings.save_masks:
+        extras["mask"] = (folder / MASKS / file.relative_to(folder)).with_name(f"{stem}.png")
     return extras
 
 
 def _pick_one(picker: Picker, path: Path, settings: PickSettings, extras: dict[str, Path]) -> CoordinateSet:
     """Pick a micrograph and write what was asked for beside its coordinates."""
     micrograph = read_micrograph(path, settings.spacing, settings.sum_frames)
+    micrograph = masked(micrograph, None if settings.masks is None else Path(settings.masks))
     scaled = picker.upright(picker.scale(micrograph))
     probability = picker.probability(scaled)
     picks = picker.picks(probability, scaled, settings.min_distance)
@@ -195,6 +205,8 @@ def _pick_one(picker: Picker, path: Path, settings: PickSettings, extras: dict[s
     if settings.maps:
         for kind, plane in {"probability": probability, **picker.attention(scaled)}.items():
             write_mrc(extras[kind], plane, map_spacing(plane, micrograph))
+    if settings.save_masks:
+        write_mask(extras["mask"], scaled.left_out.cpu().numpy(), scaled.ratio, micrograph.shape)
     if settings.overlays:
         write_png(extras["overlay"], draw_overlay(micrograph, picks, diameter, probability))
     return CoordinateSet(micrograph_name(path), picks, micrograph.shape, micrograph.spacing, diameter)
@@ -270,7 +282,7 @@ def fingerprint(picker: Picker, settings: PickSettings) -> str:
     """Digest a model and the settings that change what it picks or how that is written."""
     said = {"picker": picker.config.for_digest(), "settings": asdict(settings)}
     # These add files, which are looked for by name, or change nothing about what could be picked before.
-    for extra in ("maps", "overlays", "sum_frames"):
+    for extra in ("maps", "overlays", "save_masks", "sum_frames"):
         del said["settings"][extra]
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for name, tensor in sorted(picker.network.state_dict().items()):

@@ -30,7 +30,7 @@ LARGEST = {
     "heads": 64,
 }
 # Settings that older digests know nothing of.
-LATER = {"heads": 4, "spatial_attention": False, "blend": False}
+LATER = {"heads": 4, "spatial_attention": False, "blend": False, "contamination_mask": False}
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,9 @@ class PickerConfig:
     averaging: bool = setting(True, "average the probability over the 8 flips and turns")
     min_distance: float = setting(0.5, "least distance between picks", "diameters")
     threshold: float = setting(0.5, "least score of a pick")
+    contamination_mask: bool = setting(
+        True, "pick nothing on the carbon film, ice crystals and lumps of dirt much larger than a particle"
+    )
 
     def __post_init__(self) -> None:
         """Refuse values that no model can have."""
@@ -95,7 +98,7 @@ class PickerConfig:
     def for_digest(self) -> dict[str, Any]:
         """Give the settings by name, as they are digested to tell models apart.
 
-        A setting that came later counts only where it is not the default: before it, nothing else was.
+        A setting that came later counts only where it is not as everything was before it.
         """
         settings = dataclasses.asdict(self)
         return {name: value for name, value in settings.items() if name not in LATER or value != LATER[name]}

@@ -14,16 +14,19 @@ from numpy.typing import NDArray
 from cryopick_napari.config import PRESETS, ParticleSize, PickerConfig
 from cryopick_napari.coordinates import match, read_coordinates
 from cryopick_napari.errors import CryopickError
+from cryopick_napari.fields import inside
 from cryopick_napari.labels import Example, Labels, look_complete
+from cryopick_napari.masks import masked
 from cryopick_napari.micrograph import Micrograph, read_micrograph, read_size
 from cryopick_napari.picker import Picker
 from cryopick_napari.picks import Picks
-from cryopick_napari.rescale import to_network_scale
+from cryopick_napari.rescale import seen, to_network_scale
 from cryopick_napari.template import BINS, REACH, radial_profile
 
 NETWORK_SIDE = 512  # px: the field is cropped no further than to this side ...
 FAINT = 0.8  # peak-to-peak contrast of the average particle, below which the network needs more:
 FAINT_SETTINGS: dict[str, Any] = {"filter_channel": True, "base_features": 16}
+SLIPS, MOST_CONTAMINATED = 2, 0.05  # labelled particles, and share of them: people label a few on carbon, too
 FEW = 5  # labelled particles; fewer make no model worth having
 NETWORK_DIAMETERS = 13.5, 20.0  # px: ... as long as a particle's diameter stays between these
 
@@ -34,6 +37,7 @@ def load_examples(
     size: ParticleSize,
     spacing: float | None = None,
     labelled: str = "auto",
+    masks: Path | None = None,
     sum_frames: bool = False,
 ) -> tuple[list[Example], list[str]]:
     """Read micrographs and the labels that belong to them.
@@ -49,6 +53,8 @@ def load_examples(
     labelled : str
         ``fully``: every particle of these fields is labelled; ``partly``: some are; ``auto`` takes
         the former if labelled particles cover at least 8 % of a field.
+    masks : Path, optional
+        A folder of masks of contamination.
     sum_frames : bool
         Add up the frames of stacks.
 
@@ -78,7 +84,7 @@ def load_examples(
     notes = [f"labels of {_some(strangers)} left out: no such micrograph was given"] if strangers else []
     notes += [f"{_some(bare)} left out: {coordinates} has no labels for it"] if bare else []
     examples = [
-        _example(read_micrograph(path, spacing, sum_frames), rows.picks, size, labelled)
+        _example(masked(read_micrograph(path, spacing, sum_frames), masks), rows.picks, size, labelled)
         for path, rows in matched.items()
     ]
     whole = [str(example.micrograph.path) for example in examples if example.labels.complete]
@@ -172,6 +178,8 @@ def new_picker(
     )
     profile = average_particle(examples, config)
     fitting = {"polarity": polarity(profile)} | (FAINT_SETTINGS if np.ptp(profile) < FAINT else {})
+    if _contradict_mask(examples, replace(config, polarity=fitting["polarity"])):
+        fitting["contamination_mask"] = False  # what looks like contamination is none here
     own = {name: value for name, value in fitting.items() if name not in chosen}
     return Picker.new(replace(config, **own), seed)
 
@@ -219,6 +227,17 @@ def average_particle(examples: Sequence[Example], config: PickerConfig) -> NDArr
         )
     mean: NDArray[np.float64] = total[0] / np.maximum(total[1], 1)
     return mean
+
+
+def _contradict_mask(examples: Sequence[Example], config: PickerConfig) -> bool:
+    """Tell whether more than a few labelled particles lie on what is taken for contamination."""
+    there = []
+    for example in examples:
+        scaled = seen(example.micrograph, config)
+        yx = scaled.from_source(example.labels.positives.yx)
+        there.append(inside(yx, (scaled.dirt[0] & scaled.live).cpu().numpy()))
+    known = np.concatenate(there)
+    return int(known.sum()) > max(SLIPS, MOST_CONTAMINATED * len(known))
 
 
 def polarity(profile: NDArray[np.float64]) -> str:

@@ -14,7 +14,7 @@ from cryopick_napari.config import PickerConfig, TrainingConfig
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.labels import Example, areas_mask
 from cryopick_napari.metrics import discs
-from cryopick_napari.rescale import Scaled, to_network_scale
+from cryopick_napari.rescale import Scaled, seen
 
 Mask = NDArray[np.bool_]
 
@@ -31,7 +31,7 @@ class Field:
     complete : (h, w) bool
         Where every particle is labelled.
     usable : (h, w) bool
-        Neither dead nor excluded.
+        Neither dead nor excluded, and not contaminated where nobody has said what is there.
     held : (h, w) bool
         Kept from training, for validation and the threshold.
     """
@@ -70,20 +70,23 @@ class Field:
 
 
 def prepare(example: Example, config: PickerConfig, device: str | torch.device = "cpu") -> Field:
-    """Bring an example to the network's scale and the network's polarity."""
-    micrograph, labels = example.micrograph, example.labels
-    diameter = config.diameter_at(micrograph.spacing)
-    scaled = to_network_scale(micrograph, diameter, config.network_diameter, device)
-    scaled = scaled.inverted() if config.polarity == "dark" else scaled
+    """Bring an example to the network's scale and the network's polarity.
+
+    What a person labelled as a particle is no contamination. What a person said is none, on contaminated
+    ground too, is worth learning.
+    """
+    labels = example.labels
+    scaled = seen(example.micrograph, config, device)
     shape = (scaled.image.shape[0], scaled.image.shape[1])
-    return Field(
-        scaled,
-        scaled.from_source(labels.positives.yx),
-        scaled.from_source(labels.negatives.yx),
-        areas_mask(labels.complete, shape, scaled.ratio),
-        scaled.valid.cpu().numpy() & ~areas_mask(labels.excluded, shape, scaled.ratio),
-        np.zeros(shape, bool),
+    positives, negatives = (scaled.from_source(picks.yx) for picks in (labels.positives, labels.negatives))
+    scaled = scaled.sparing(discs(shape, positives, scaled.diameter))
+    complete, excluded = (
+        areas_mask(areas, shape, scaled.ratio) for areas in (labels.complete, labels.excluded)
     )
+    told = complete | discs(shape, negatives, scaled.diameter / 2)
+    live, valid = scaled.live.cpu().numpy(), scaled.valid.cpu().numpy()
+    usable = live & ~excluded & (valid | told)
+    return Field(scaled, positives, negatives, complete, usable, np.zeros(shape, bool))
 
 
 def labelled_fields(

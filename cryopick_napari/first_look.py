@@ -124,9 +124,10 @@ def _kernel(total: Profile, diameter: float, side: int) -> Tensor:
 
 
 def _peaks(response: Tensor, field: Field, min_distance: float) -> NDArray[np.float32]:
-    """Find the filter's response at all its peaks on usable ground."""
+    """Find the filter's response at all its peaks where picks may lie."""
     peaks = find_peaks(response.cpu().numpy(), min_distance * field.diameter, -math.inf)
-    scores: NDArray[np.float32] = peaks.where(inside(peaks.yx, field.usable)).score
+    ground = field.usable & field.scaled.valid.cpu().numpy()
+    scores: NDArray[np.float32] = peaks.where(inside(peaks.yx, ground)).score
     return scores
 
 

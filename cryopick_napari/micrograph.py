@@ -45,11 +45,14 @@ class Micrograph:
         Pixel size in Å/px; None when nobody knows.
     path : Path or None
         The file it was read from.
+    mask : (h', w') bool or None
+        What another program found contaminated, of the whole field at any scale.
     """
 
     image: NDArray[np.float32]
     spacing: float | None = None
     path: Path | None = None
+    mask: NDArray[np.bool_] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -90,6 +93,20 @@ def read_micrograph(path: str | Path, spacing: float | None = None, sum_frames: 
     with decoding(file, kind):
         image = _finite(file, header.load(0) if header.frames == 1 else _summed(header))
     return Micrograph(image, agreed, file)
+
+
+def read_pixels(path: str | Path) -> NDArray[Any]:
+    """Read the pixels (h, w) of an image as they are in its file, whatever they stand for.
+
+    Raises
+    ------
+    CryopickError
+        If there is no such file, or it is damaged or not one grey image.
+    """
+    file = Path(path)
+    kind, header = _header(file)
+    with decoding(file, kind):
+        return np.array(header.load(0))
 
 
 def read_size(
@@ -158,12 +175,18 @@ def open_header(
     """
     if spacing is not None and not (math.isfinite(spacing) and spacing > 0):
         raise CryopickError(f"{file}: --spacing must be a number of Å/px above 0, not {spacing}")
+    kind, header = _header(file, sum_frames)
+    return kind, header, agreed_spacing(file, spacing, header_spacing(file, header.spacing))
+
+
+def _header(file: Path, sum_frames: bool = False) -> tuple[str, ImageHeader]:
+    """Read the header, and refuse one that cannot be."""
     head, size = first_bytes(file, "a micrograph file")
     kind = _kind(file, head)
     with decoding(file, kind):
         header = READERS[kind](file, head)
         header.check(file, size, sum_frames)
-        return kind, header, agreed_spacing(file, spacing, header_spacing(file, header.spacing))
+        return kind, header
 
 
 def first_bytes(path: Path, wanted: str) -> tuple[bytes, int]:

@@ -20,7 +20,7 @@ from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.network import AttentionUNet, PickingNetwork, UNet, mean_over_heads
 from cryopick_napari.peaks import LEAST_SCORE, find_peaks
 from cryopick_napari.picks import Picks
-from cryopick_napari.rescale import Scaled, to_network_scale
+from cryopick_napari.rescale import Scaled, seen
 from cryopick_napari.template import kernel_side
 
 CLEARLY = 2.0  # how much more an inverted field must answer before it is taken for inverted
@@ -79,20 +79,19 @@ class Picker:
 
     def scale(self, micrograph: Micrograph) -> Scaled:
         """Bring a micrograph to the network's scale, particles bright."""
-        diameter = self.config.diameter_at(micrograph.spacing)
-        scaled = to_network_scale(micrograph, diameter, self.config.network_diameter, self.device)
-        return scaled.inverted() if self.config.polarity == "dark" else scaled
+        return seen(micrograph, self.config, self.device)
 
     def upright(self, scaled: Scaled) -> Scaled:
         """Invert a field whose particles are bright where the training's were dark, or the reverse."""
         views = (scaled, scaled.inverted())
-        maps = (probability_map(self.network, view.image, False, view.valid) for view in views)
+        # On contamination too: which side of an edge it is on depends on what is being found out.
+        maps = (probability_map(self.network, view.image, False, view.live) for view in views)
         # Only what exceeds the threshold: the background's low probability adds up to more than particles do.
         as_is, inverse = ((probability - self.config.threshold).clip(0).sum() for probability in maps)
         return scaled.inverted() if inverse > CLEARLY * as_is else scaled
 
     def probability(self, scaled: Scaled) -> NDArray[np.float32]:
-        """Return the probability (h, w) that a pixel belongs to a particle's centre; 0 in dead areas."""
+        """Return the probability (h, w) that a pixel belongs to a particle's centre; 0 where none may lie."""
         return probability_map(self.network, scaled.image, self.config.averaging, scaled.valid)
 
     @torch.inference_mode()

@@ -40,6 +40,8 @@ class Settings:
         Least score of a pick; None takes the model's own.
     min_distance : float or None
         Least distance of picks in diameters; None takes the model's own.
+    contamination_mask : bool or None
+        Whether to pick nothing on contamination; None does as the model.
     """
 
     micrographs: tuple[str, ...] = ()
@@ -49,11 +51,18 @@ class Settings:
     model: str | None = None
     threshold: float | None = None
     min_distance: float | None = None
+    contamination_mask: bool | None = None
 
     @property
     def size(self) -> ParticleSize | None:
         """The particle's size, once it was given."""
         return None if self.diameter is None else ParticleSize(self.diameter, self.in_angstrom)
+
+    def picked_by(self, model: str | None) -> str | None:
+        """Name what picks a model makes under these settings, so that others are not taken for them."""
+        if model is None or self.contamination_mask is None:
+            return model
+        return f"{model}, {'without' if self.contamination_mask else 'with'} contamination"
 
 
 def settings_from(content: Mapping[str, Any]) -> Settings:
@@ -68,8 +77,11 @@ def settings_from(content: Mapping[str, Any]) -> Settings:
     if not isinstance(paths, list) or not all(isinstance(path, str) and path for path in paths):
         raise ValueError("micrographs must be a list of paths")
     model, in_angstrom = content.get("model"), content.get("in_angstrom", True)
+    avoids = content.get("contamination_mask")
     if not isinstance(model, str | None) or not isinstance(in_angstrom, bool):
         raise ValueError("model must be a name, in_angstrom true or false")
+    if not isinstance(avoids, bool | None):
+        raise ValueError("contamination_mask must be true, false or nothing")
     spacing, diameter, threshold, min_distance = (
         _number(name, content.get(name), lowest)
         for name, lowest in (
@@ -80,7 +92,7 @@ def settings_from(content: Mapping[str, Any]) -> Settings:
         )
     )
     each_once = tuple(dict.fromkeys(paths))
-    return Settings(each_once, spacing, diameter, in_angstrom, model, threshold, min_distance)
+    return Settings(each_once, spacing, diameter, in_angstrom, model, threshold, min_distance, avoids)
 
 
 def content_of(micrograph: Path, labels: Labels) -> dict[str, Any]:

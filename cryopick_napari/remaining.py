@@ -50,7 +50,7 @@ def pick_remaining(
         Those with saved picks of this model are passed over: a run that was stopped goes on.
     picker : Picker
     model : str
-        Its name in the project.
+        What its picks are said to be made by in the project.
     spacing : float, optional
         Å/px, where the files do not say it.
     min_distance : float, optional

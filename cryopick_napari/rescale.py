@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cryopick_napari.config import PickerConfig
+from cryopick_napari.contamination import contamination, resampled
 from cryopick_napari.micrograph import Micrograph
 
 DEAD_ACTIVITY = 0.05  # fraction of the median grey-value step below which an area is dead (smeared, padded)
@@ -26,21 +28,37 @@ class Scaled:
     ----------
     image : (h, w) float32 tensor
         Flattened and in robust standard deviations; particles are bright. 0 in dead areas.
-    valid : (h, w) bool tensor
-        False in dead areas.
+    live : (h, w) bool tensor
+        False in dead areas, and in those that a mask of another program leaves out.
+    dirt : pair of (h, w) bool tensors
+        Contamination if dense matter is bright, as it is here, and if it is dark.
     ratio : (float, float)
         Source pixels per scaled pixel, rows and columns, as they really came out.
     shape : (int, int)
         Rows and columns of the source, px.
     diameter : float
         Of a particle, scaled px.
+    avoids : bool
+        Whether contamination is no better than a dead area.
     """
 
     image: Tensor
-    valid: Tensor
+    live: Tensor
+    dirt: tuple[Tensor, Tensor]
     ratio: tuple[float, float]
     shape: tuple[int, int]
     diameter: float
+    avoids: bool = False
+
+    @property
+    def valid(self) -> Tensor:
+        """Where picks may lie (h, w)."""
+        return ~self.left_out if self.avoids else self.live
+
+    @property
+    def left_out(self) -> Tensor:
+        """Dead areas and contamination (h, w), whether the latter is avoided or not."""
+        return ~self.live | self.dirt[0]
 
     def to_source(self, yx: NDArray[np.float32]) -> NDArray[np.float32]:
         """Map positions (n, 2) in scaled pixels to pixels of the micrograph."""
@@ -52,7 +70,12 @@ class Scaled:
 
     def inverted(self) -> Scaled:
         """Swap dark and bright."""
-        return replace(self, image=-self.image)
+        return replace(self, image=-self.image, dirt=self.dirt[::-1])
+
+    def sparing(self, ground: NDArray[np.bool_]) -> Scaled:
+        """Take an area (h, w) for clean, whatever it looks like."""
+        clean = torch.from_numpy(~ground).to(self.live.device)
+        return replace(self, dirt=(self.dirt[0] & clean, self.dirt[1] & clean))
 
 
 def fourier_resize(image: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -89,6 +112,14 @@ def fourier_resize(image: Tensor, shape: tuple[int, int]) -> Tensor:
 _KNOWN: WeakKeyDictionary[Micrograph, tuple[tuple[object, ...], Scaled]] = WeakKeyDictionary()
 
 
+def seen(micrograph: Micrograph, config: PickerConfig, device: str | torch.device = "cpu") -> Scaled:
+    """Bring a micrograph to a network's scale: particles bright, contamination avoided if it is to be."""
+    diameter = config.diameter_at(micrograph.spacing)
+    scaled = to_network_scale(micrograph, diameter, config.network_diameter, device)
+    scaled = scaled.inverted() if config.polarity == "dark" else scaled
+    return replace(scaled, avoids=config.contamination_mask)
+
+
 def to_network_scale(
     micrograph: Micrograph,
     diameter: float,
@@ -112,7 +143,8 @@ def to_network_scale(
     Returns
     -------
     Scaled
-        With dark particles still dark. Its tensors are shared: never change them.
+        With dark particles still dark, contamination found but not avoided. Its tensors are shared:
+        never change them.
     """
     asked = (diameter, network_diameter, str(device))
     known = _KNOWN.get(micrograph)
@@ -128,12 +160,17 @@ def _scaled(
     height, width = micrograph.shape
     shape = max(1, round(height * factor)), max(1, round(width * factor))
     source = torch.from_numpy(micrograph.image).to(device)
-    valid = _active(source, shape)
-    source = source if valid.all() else _filled(source, valid)
+    live = _active(source, shape)
+    source = source if live.all() else _filled(source, live)
     small = fourier_resize(source, shape) if shape != micrograph.shape else source
-    image = normalised(small, valid, sigma=BACKGROUND_DIAMETERS * diameter * factor)
     ratio = height / shape[0], width / shape[1]
-    return Scaled(image, valid, ratio, micrograph.shape, diameter / float(np.mean(ratio)))
+    if micrograph.mask is not None:
+        live &= ~torch.from_numpy(resampled(micrograph.mask, micrograph.shape, shape)).to(device)
+    sigma = BACKGROUND_DIAMETERS * diameter * factor
+    image = normalised(small, live, sigma) if live.any() else torch.zeros_like(small)  # all masked
+    found = contamination(small.cpu().numpy(), live.cpu().numpy(), diameter * factor)
+    dirt = torch.from_numpy(found[0]).to(device), torch.from_numpy(found[1]).to(device)
+    return Scaled(image, live, dirt, ratio, micrograph.shape, diameter / float(np.mean(ratio)))
 
 
 def normalised(image: Tensor, valid: Tensor, sigma: float) -> Tensor:

@@ -19,6 +19,7 @@ from cryopick_napari.devices import resolve_device
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.fields import Field, labelled_fields, prepare
 from cryopick_napari.labels import Example, Labels, no_picks
+from cryopick_napari.masks import masked
 from cryopick_napari.micrograph import Micrograph, read_micrograph
 from cryopick_napari.patches import Canvas
 from cryopick_napari.picker import Picker
@@ -36,6 +37,7 @@ def self_train(
     config: TrainingConfig = DEFAULTS,
     validation: Sequence[Example] = (),
     resume: Checkpoint | None = None,
+    masks: Path | None = None,
 ) -> Job:
     """Train a picker on labels, then in rounds on labels and its own confident picks.
 
@@ -59,6 +61,8 @@ def self_train(
         As for `train`.
     resume : Checkpoint, optional
         As for `train`: of the supervised part. An interrupted self-training begins its rounds anew.
+    masks : Path, optional
+        A folder of masks of contamination of the unlabelled files.
 
     Yields
     ------
@@ -81,7 +85,7 @@ def self_train(
     device = resolve_device(config.device)
     fields = labelled_fields(examples, validation, picker.config, config, device)
     labelled = {_path(example.micrograph) for example in (*examples, *validation)} - {None}
-    others = yield from relay.through(_prepared(unlabelled, labelled, picker.config, device))
+    others = yield from relay.through(_prepared(unlabelled, labelled, picker.config, device, masks))
     _check(fields, others)
     if picker.training and resume is None:
         alone = network_alone(picker)
@@ -123,7 +127,11 @@ class _Relay:
 
 
 def _prepared(
-    unlabelled: Sequence[Unlabelled], labelled: set[Path | None], config: PickerConfig, device: torch.device
+    unlabelled: Sequence[Unlabelled],
+    labelled: set[Path | None],
+    config: PickerConfig,
+    device: torch.device,
+    masks: Path | None,
 ) -> Generator[Progress, bool | None, list[Field]]:
     """Bring unlabelled micrographs to the network's scale, one at a time."""
     fields: list[Field] = []
@@ -134,7 +142,7 @@ def _prepared(
             break
         message = ""
         try:
-            fields += _unlabelled_field(unlabelled[number], labelled, config, device)
+            fields += _unlabelled_field(unlabelled[number], labelled, config, device, masks)
         except CryopickError as error:
             message = f"left out of self-training: {error}"
         stop = bool((yield replace(plan, step=number + 1, message=message)))
@@ -142,12 +150,16 @@ def _prepared(
 
 
 def _unlabelled_field(
-    entry: Unlabelled, labelled: set[Path | None], config: PickerConfig, device: torch.device
+    entry: Unlabelled,
+    labelled: set[Path | None],
+    config: PickerConfig,
+    device: torch.device,
+    masks: Path | None,
 ) -> list[Field]:
     """Bring one to the network's scale, unless it is labelled: what is held out of it must stay unseen."""
     if _path(entry) in labelled:
         return []
-    micrograph = entry if isinstance(entry, Micrograph) else read_micrograph(entry)
+    micrograph = entry if isinstance(entry, Micrograph) else masked(read_micrograph(entry), masks)
     return [prepare(Example(micrograph, Labels(no_picks())), config, device)]
 
 

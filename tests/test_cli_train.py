@@ -162,13 +162,13 @@ def test_every_setting_is_an_option_and_reaches_the_model():
     network = {
         **{"network_diameter": 8.0, "base_features": 1, "depth": 1, "gate": "multihead"},
         **{"heads": 2, "spatial_attention": True},
-        **{"filter_channel": True, "polarity": "light", "min_distance": 0.75},
+        **{"filter_channel": True, "polarity": "light", "min_distance": 0.75, "contamination_mask": False},
     }
     assert set(changed) == {field.name for field in dataclasses.fields(TrainingConfig)}
     assert set(network) == set(NETWORK_OPTIONS)
     words = [f"--{name.replace('_', '-')}={value}" for name, value in (changed | network).items()]
     words = [word.removesuffix("=True") for word in words]
-    words[words.index("--first-look=False")] = "--no-first-look"
+    words = [f"--no-{word[2:-6]}" if word.endswith("=False") else word for word in words]
     assert train(*words, "--labelled", "partly", quick=()) == 0
     found = header()
     assert {name: found["training"][name] for name in changed} == changed

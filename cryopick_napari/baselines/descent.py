@@ -21,7 +21,7 @@ from cryopick_napari.fields import Field, inside, labelled_fields
 from cryopick_napari.labels import Example
 from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.picks import Picks
-from cryopick_napari.rescale import Scaled, to_network_scale
+from cryopick_napari.rescale import Scaled, seen
 from cryopick_napari.validation import Answer, validate
 
 CHECKS = 12  # validations in a budget
@@ -65,11 +65,8 @@ class Baseline:
 
     def look(self, micrograph: Micrograph) -> Seen:
         """Look at a field."""
-        settings = self.config
-        diameter = settings.diameter_at(micrograph.spacing)
-        scaled = to_network_scale(micrograph, diameter, settings.network_diameter, self.device)
-        scaled = scaled.inverted() if settings.polarity == "dark" else scaled
-        probability, picks = self.task.see(scaled, settings.min_distance * scaled.diameter)
+        scaled = seen(micrograph, self.config, self.device)
+        probability, picks = self.task.see(scaled, self.config.min_distance * scaled.diameter)
         return Seen(scaled, probability, Picks(scaled.to_source(picks.yx), picks.score).within(scaled.shape))
 
 

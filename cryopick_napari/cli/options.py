@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from cryopick_napari.config import ParticleSize, PickerConfig, TrainingConfig
@@ -66,6 +68,33 @@ def add_sum_frames(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--sum-frames", action="store_true", help="add up the frames of stacks (nothing is aligned)"
     )
+
+
+def add_masks(parser: argparse._ActionsContainer) -> None:
+    """Add the option for what other programs found contaminated."""
+    parser.add_argument(
+        "--masks",
+        type=Path,
+        metavar="DIR",
+        help="leave out what these images of the micrographs' names mark: MRC or PNG at any scale, "
+        "not zero where contaminated",
+    )
+
+
+def note_bare(masks: Path | None, micrographs: Sequence[Path]) -> None:
+    """Say which micrographs have no mask, if masks are given at all.
+
+    Raises
+    ------
+    CryopickError
+        If none has one.
+    """
+    from cryopick_napari.masks import check_masks
+
+    bare = [] if masks is None else check_masks(masks, micrographs)
+    if bare:
+        more = f" and {len(bare) - 1} more" if len(bare) > 1 else ""
+        print(f"note: {masks} has no mask for {bare[0]}{more}", file=sys.stderr)
 
 
 def particle_size(options: argparse.Namespace) -> ParticleSize:

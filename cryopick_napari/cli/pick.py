@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryopick_napari.cli import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED
-from cryopick_napari.cli.options import COORDINATE_FORMATS, add_spacing, add_sum_frames
+from cryopick_napari.cli.options import (
+    COORDINATE_FORMATS,
+    add_fields,
+    add_masks,
+    add_spacing,
+    add_sum_frames,
+    note_bare,
+)
+from cryopick_napari.config import PickerConfig
 
 if TYPE_CHECKING:
     from cryopick_napari.batch import Picked
@@ -47,6 +56,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overlay", action="store_true", help="write a picture of each field with its picks (PNG)"
     )
+    contamination = parser.add_argument_group("contamination")
+    add_fields(contamination, PickerConfig, ["contamination_mask"])
+    add_masks(contamination)
+    contamination.add_argument(
+        "--save-masks", action="store_true", help="write what was left out, to masks/ in --output (PNG)"
+    )
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps")
     add_spacing(parser)
     add_sum_frames(parser)
@@ -64,6 +79,9 @@ def run(options: argparse.Namespace) -> int:
     paths = find_micrographs(options.paths)
     listed = listed_of(options.paths)
     picker = Picker.load(options.model, resolve_device(options.device))
+    avoids = getattr(options, "contamination_mask", picker.config.contamination_mask)
+    picker = replace(picker, config=replace(picker.config, contamination_mask=avoids))
+    note_bare(options.masks, paths)
     settings = PickSettings(
         options.format,
         options.threshold,
@@ -73,6 +91,8 @@ def run(options: argparse.Namespace) -> int:
         options.flip_y,
         options.save_maps,
         options.overlay,
+        options.save_masks,
+        None if options.masks is None else str(options.masks),
         options.sum_frames,
     )
     done: list[Picked] = []

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryopick_napari.cli import EXIT_DONE, EXIT_INTERRUPTED
-from cryopick_napari.cli.options import add_fields, add_size, add_sum_frames, given, particle_size
+from cryopick_napari.cli.options import (
+    add_fields,
+    add_masks,
+    add_size,
+    add_sum_frames,
+    given,
+    note_bare,
+    particle_size,
+)
 from cryopick_napari.config import PRESETS, PickerConfig, TrainingConfig, training_config
 from cryopick_napari.errors import CryopickError
 
@@ -27,6 +35,7 @@ NETWORK_OPTIONS = (
     "filter_channel",
     "polarity",
     "min_distance",
+    "contamination_mask",
 )
 
 
@@ -65,6 +74,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="whether every particle of these micrographs is labelled, or only some are; "
         "auto takes labels that cover less than 8 %% of the field for some (default auto)",
     )
+    add_masks(data)
     data.add_argument(
         "--output-dir", type=Path, required=True, metavar="DIR", help="where model.safetensors goes"
     )
@@ -88,11 +98,14 @@ def run(options: argparse.Namespace) -> int:
     from cryopick_napari.examples import new_picker
     from cryopick_napari.files import make_folder
     from cryopick_napari.flip import flip_warning, most_labelled
+    from cryopick_napari.micrograph import find_micrographs
     from cryopick_napari.selftraining import self_train
 
     preset = options.preset or default_preset(resolve_device(getattr(options, "device", "auto")))
     unlabelled = _unlabelled(options)
-    examples = _examples(options, *_sources(options), preset)
+    sources = _sources(options)
+    note_bare(options.masks, find_micrographs(sources[0]))
+    examples = _examples(options, *sources, preset)
     only_clicks = not any(example.labels.complete for example in examples)
     config = training_config(preset, only_clicks, given(options, TrainingConfig))
     validation = []
@@ -105,10 +118,10 @@ def run(options: argparse.Namespace) -> int:
         if not (options.output_dir / CHECKPOINT).exists():
             raise CryopickError(f"{options.output_dir} holds no interrupted training: leave out --resume")
         resume = load_checkpoint(options.output_dir / CHECKPOINT, "training")
-    _announce(examples, picker, preset, config)
+    _announce(examples, picker, preset, config, hasattr(options, "contamination_mask"))
     if warning := flip_warning(most_labelled(examples, picker.config.diameter_at), "the labels"):
         print(f"note: {warning}", file=sys.stderr)
-    job = self_train(picker, examples, unlabelled, config, validation, resume)
+    job = self_train(picker, examples, unlabelled, config, validation, resume, options.masks)
     before = resume.header.get("history", ()) if resume else ()
     trained, stopped = run_training(job, options.output_dir, before)
     _report(trained, options.output_dir / MODEL)
@@ -162,9 +175,10 @@ def _examples(
         size = ParticleSize(own, in_angstrom=False)
     else:
         size = particle_size(options)
+    paths = find_micrographs(micrographs)
     spacing = spacing_of(options.spacing, listed_of(micrographs))
     examples, notes = load_examples(
-        find_micrographs(micrographs), coordinates, size, spacing, options.labelled, options.sum_frames
+        paths, coordinates, size, spacing, options.labelled, options.masks, options.sum_frames
     )
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
@@ -188,7 +202,9 @@ def _new_picker(
     return picker
 
 
-def _announce(examples: list[Example], picker: Picker, preset: str, config: TrainingConfig) -> None:
+def _announce(
+    examples: list[Example], picker: Picker, preset: str, config: TrainingConfig, own_mask: bool
+) -> None:
     """Say what is about to be learned from what."""
     from cryopick_napari.devices import resolve_device
     from cryopick_napari.examples import few_labels
@@ -203,6 +219,12 @@ def _announce(examples: list[Example], picker: Picker, preset: str, config: Trai
         size += f" = {settings.diameter_angstrom:.0f} Å at {settings.spacing:g} Å/px"
     if note := few_labels(labels):
         print(f"note: {note}", file=sys.stderr)
+    if not (settings.contamination_mask or own_mask):
+        print(
+            "note: contamination is not left out: labelled particles lie on what looks like it "
+            "(--contamination-mask does so all the same)",
+            file=sys.stderr,
+        )
     print(f"{labels} {settings.polarity} particles of {size} on {len(examples)} micrographs, {kind}")
     print(
         f"preset {preset}: {parameter_count(picker.network):,} parameters, particles at "

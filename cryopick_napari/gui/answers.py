@@ -33,6 +33,8 @@ class Question:
     picker : Picker
     min_distance : float
         Least distance of picks, diameters.
+    avoids : bool
+        Pick nothing on contamination.
     is_draft : bool
         The model is still being trained.
     save : callable or None
@@ -43,6 +45,7 @@ class Question:
     micrograph: Micrograph
     picker: Picker
     min_distance: float
+    avoids: bool
     is_draft: bool
     save: Callable[[Picks], None] | None = None
 
@@ -73,6 +76,11 @@ class Answer:
     attention: tuple[Map, ...]
     picks: Picks
 
+    @property
+    def contamination(self) -> Map:
+        """Where nothing is picked (h, w), or would not be: 1."""
+        return self.scaled.left_out.cpu().numpy().astype(np.float32)
+
 
 def answered(question: Question, before: Answer | None) -> Work:
     """Work on a question, as a job: yields the answer, and returns whether its picks were saved.
@@ -84,7 +92,7 @@ def answered(question: Question, before: Answer | None) -> Work:
         The last one; what they have in common is not computed again.
     """
     import_torch()
-    if before is not None and question.is_like(before.question) and question.picker is before.question.picker:
+    if before is not None and question.is_like(before.question) and _asks(question) == _asks(before.question):
         maps = before
     else:
         maps = yield from _mapped(question, before)
@@ -122,8 +130,13 @@ def _scaled(question: Question, before: Answer | None) -> Scaled:
         and question.is_like(before.question)
         and _sees(question) == _sees(before.question)
     ):
-        return before.scaled
-    return question.picker.scale(question.micrograph)
+        return replace(before.scaled, avoids=question.avoids)
+    return replace(question.picker.scale(question.micrograph), avoids=question.avoids)
+
+
+def _asks(question: Question) -> tuple[object, ...]:
+    """Name all that the maps of a micrograph depend on."""
+    return question.picker, question.avoids
 
 
 def _sees(question: Question) -> tuple[object, ...]:

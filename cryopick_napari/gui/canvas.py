@@ -56,6 +56,7 @@ class Canvas(QObject):
         self._settled.setInterval(0)
         self._settled.timeout.connect(self._report_edit)
         maps = {Kind.PROBABILITY: Look(True, 0.5), Kind.ATTENTION: Look(False, 0.5)}
+        maps[Kind.CONTAMINATION] = Look(False, 0.5)
         self.looks = Looks({**maps, Kind.PICKS: Look()})
 
     def layer(self, kind: Kind) -> Layer | None:
@@ -121,7 +122,7 @@ class Canvas(QObject):
         Parameters
         ----------
         kind : Kind
-            PROBABILITY or ATTENTION.
+            PROBABILITY, ATTENTION or CONTAMINATION.
         plane : (h, w) float32
             In [0, 1].
         ratio : (float, float)
@@ -273,6 +274,6 @@ class Canvas(QObject):
         self.edited.emit(self.labels())
 
     def _on_removed(self, kind: Kind) -> None:
-        if kind in (Kind.PROBABILITY, Kind.ATTENTION, Kind.PICKS):
+        if kind in (*layers.MAPS, Kind.PICKS):
             self.looks.change(kind, None, visible=False)  # it is not to come back by itself
         self.removed.emit(kind)

@@ -23,6 +23,7 @@ class Kind(Enum):
     MICROGRAPH = "micrograph"
     PROBABILITY = "probability"
     ATTENTION = "attention"
+    CONTAMINATION = "contamination"
     COMPLETE = "fully labelled"
     EXCLUDED = "excluded"
     PICKS = "picks"
@@ -50,6 +51,7 @@ MAPS: dict[Kind, dict[str, Any]] = {
     # A low probability everywhere is no veil over the micrograph.
     Kind.PROBABILITY: {"colormap": "inferno", "blending": "additive", "gamma": 2.0},
     Kind.ATTENTION: {"colormap": "viridis", "blending": "translucent"},
+    Kind.CONTAMINATION: {"colormap": "red", "blending": "additive"},
 }
 ELLIPSE_CORNERS = 48
 HUGE = 10_000  # px of the screen

@@ -70,7 +70,8 @@ class Materials(QObject):
         """Read anew, as a generator for a job."""
         session = self.session
         settings = session.settings
-        return gathered(session.opened(), paths, settings.model, settings.spacing, dict(self.labels))
+        made_by = settings.picked_by(settings.model)
+        return gathered(session.opened(), paths, made_by, settings.spacing, dict(self.labels))
 
     def close(self) -> None:
         """End."""
@@ -103,7 +104,7 @@ class Materials(QObject):
 
     def _present(self) -> tuple[object, ...]:
         settings = self.session.settings
-        return self.session.project, settings.model, settings.spacing
+        return self.session.project, settings.picked_by(settings.model), settings.spacing
 
     def _read(self) -> None:
         if not self._is_looked_at or self._job is not None:

@@ -7,12 +7,12 @@ from qtpy.QtCore import QTimer
 from cryopick_napari.gui.answers import Answer
 from cryopick_napari.gui.canvas import Canvas, Kind
 
-MAPS = (Kind.PROBABILITY, Kind.ATTENTION)
+MAPS = (Kind.PROBABILITY, Kind.ATTENTION, Kind.CONTAMINATION)
 PAUSE = 50  # ms between new layers: each takes napari a tenth of a second, and has to be painted, too
 
 
 class Overlays:
-    """Shows the probability, and one of the attention maps, that came last."""
+    """Shows the probability, one of the attention maps, and the contamination that came last."""
 
     def __init__(self, canvas: Canvas) -> None:
         self.level = 0  # of the attention map, the finest first
@@ -68,8 +68,12 @@ class Overlays:
         return [kind for kind in MAPS if self._has(kind) and self._canvas.layer(kind) is None]
 
     def _has(self, kind: Kind) -> bool:
-        """Whether the model said such a thing."""
-        return self._answer is not None and (kind is Kind.PROBABILITY or bool(self._answer.attention))
+        """Whether the model said such a thing, and of contamination whether somebody wants to see it."""
+        if self._answer is None:
+            return False
+        if kind is Kind.CONTAMINATION:
+            return self._canvas.looks[kind].visible
+        return kind is Kind.PROBABILITY or bool(self._answer.attention)
 
     def _show(self, kind: Kind) -> None:
         answer = self._answer
@@ -78,4 +82,6 @@ class Overlays:
         if kind is Kind.ATTENTION:
             level = min(self.level, len(answer.attention) - 1)
             plane = answer.attention[level]
+        elif kind is Kind.CONTAMINATION:
+            plane = answer.contamination
         self._canvas.show_map(kind, plane, answer.scaled.ratio, level)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.activity import Activity
 from cryopick_napari.gui.exports import Exports
 from cryopick_napari.gui.worker import Job, Work
-from cryopick_napari.project import Project
+from cryopick_napari.project import Project, Settings
 
 if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
@@ -44,7 +45,7 @@ class Picking(Exports):
         self.step: Step | None = None
         self.problems: list[str] = []
         self._picking: Job | None = None
-        self._model: str | None = None  # that picks
+        self._made_by: str | None = None  # what picks
         self._project: Project | None = None
         self._begun = 0.0
         self._activity = Activity()
@@ -95,10 +96,10 @@ class Picking(Exports):
         if self.is_running:
             raise CryopickError("micrographs are being picked already")
         paths = list(session.micrographs if paths is None else paths)
-        spacing, min_distance = session.settings.spacing, session.review.min_distance
+        settings, min_distance = session.settings, session.review.min_distance
         self.step, self.problems, self._begun = None, [], 0.0
-        self._model, self._project = model, project
-        self._picking = job = Job(partial(_picked, project, paths, model, spacing, min_distance), "picking")
+        self._made_by, self._project = settings.picked_by(model), project
+        self._picking = job = Job(partial(_picked, project, paths, model, settings, min_distance), "picking")
         job.yielded.connect(lambda step: self._on_step(job, step))
         job.failed.connect(lambda error: session.say(error) if job is self._picking else None)
         job.finished.connect(lambda: self._on_picked(job))
@@ -142,7 +143,8 @@ class Picking(Exports):
 
     def _on_model(self) -> None:
         # Picks of the old model must not replace those of the new one. A training has none until it ends.
-        if self.session.settings.model != self._model:
+        settings = self.session.settings
+        if settings.picked_by(settings.model) != self._made_by:
             self.stop()
 
     def _drop(self) -> None:
@@ -157,7 +159,7 @@ class Picking(Exports):
 
 
 def _picked(
-    project: Project, paths: Sequence[Path], model: str, spacing: float | None, min_distance: float
+    project: Project, paths: Sequence[Path], model: str, settings: Settings, min_distance: float
 ) -> Work:
     """Pick with a saved model: one that is being trained changes under way."""
     from cryopick_napari.gui.model_files import load_model
@@ -165,4 +167,8 @@ def _picked(
     picker = load_model(project.models, model).picker
     from cryopick_napari.remaining import pick_remaining
 
-    return (yield from pick_remaining(project, paths, picker, model, spacing, min_distance))
+    if settings.contamination_mask is not None:
+        config = replace(picker.config, contamination_mask=settings.contamination_mask)
+        picker = replace(picker, config=config)
+    made_by = settings.picked_by(model) or model
+    return (yield from pick_remaining(project, paths, picker, made_by, settings.spacing, min_distance))

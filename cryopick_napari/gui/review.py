@@ -13,6 +13,7 @@ from cryopick_napari.gui.answers import Answer, Question
 from cryopick_napari.gui.asker import Asker
 from cryopick_napari.gui.canvas import Kind
 from cryopick_napari.gui.overlays import Overlays
+from cryopick_napari.gui.pick_settings import DEFAULTS
 from cryopick_napari.gui.shown_picks import ShownPicks
 from cryopick_napari.picks import Picks
 
@@ -62,6 +63,23 @@ class Review(ShownPicks):
         """Keep picks apart, in particle diameters; None takes the model's own distance."""
         self.settings.change("min_distance", diameters)
         self._ask()
+
+    @property
+    def avoids_contamination(self) -> bool:
+        """Whether nothing is picked on contamination."""
+        own, model = self.session.settings.contamination_mask, self._model_avoids
+        return model if own is None else own
+
+    @property
+    def _model_avoids(self) -> bool:
+        picker = self.session.learning.picker
+        return DEFAULTS.contamination_mask if picker is None else picker.config.contamination_mask
+
+    def avoid_contamination(self, avoids: bool) -> None:
+        """Pick nothing on contamination, or pick everywhere; micrographs that were picked are so anew."""
+        session = self.session
+        session.change(contamination_mask=None if avoids == self._model_avoids else avoids)
+        session.model_changed.emit()
 
     @property
     def levels(self) -> int:
@@ -114,10 +132,12 @@ class Review(ShownPicks):
             field.micrograph,
             picker,
             self.min_distance,
+            self.avoids_contamination,
             is_draft=model is None and not session.learning.is_first_look,
         )
         if project is not None and model is not None:
-            question = replace(question, save=partial(project.save_picks, field.path, model=model))
+            made_by = session.settings.picked_by(model) or model
+            question = replace(question, save=partial(project.save_picks, field.path, model=made_by))
         self._asker.ask(question)
 
     def _on_answer(self, answer: Answer) -> None:
@@ -138,5 +158,5 @@ class Review(ShownPicks):
         session, saved = self.session, None
         if session.project is not None and session.field is not None:
             saved = session.project.picks(session.field.path)
-        known = saved is not None and saved[1] == session.learning.model_name
+        known = saved is not None and saved[1] == session.settings.picked_by(session.learning.model_name)
         self.show(saved[0] if saved is not None and known else Picks.of([]))

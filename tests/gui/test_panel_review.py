@@ -98,7 +98,7 @@ def test_the_least_distance_is_a_number_too(reviewed, qtbot):
 
 def test_boxes_and_layers_agree(reviewed, qtbot):
     canvas, boxes = reviewed.session.canvas, reviewed.overlays.boxes
-    assert [box.isChecked() for box in boxes.values()] == [True, False, True]
+    assert [box.isChecked() for box in boxes.values()] == [True, False, True, False]
     boxes[Kind.ATTENTION].click()
     assert canvas.layer(Kind.ATTENTION).visible
     reviewed.overlays.opacities[Kind.ATTENTION].setValue(30)

@@ -1,4 +1,4 @@
-"""Which overlays lie on the micrograph: the model's maps, and its picks."""
+"""Which overlays lie on the micrograph: the model's maps, its picks, and what is contaminated."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ TIPS = {
     Kind.PROBABILITY: "Shows how likely each place is the middle of a particle: black is 0, bright is 1.",
     Kind.ATTENTION: ATTENTION,
     Kind.PICKS: "Shows the picks that score at least the threshold as circles, brighter for higher scores.",
+    Kind.CONTAMINATION: "Shows in red where no particles are to be expected: the carbon film, ice crystals "
+    "and lumps of dirt much larger than a particle, and dead borders of the image.",
 }
 NOTHING = "This appears when a model has looked at the micrograph."
 NO_GATES = "The model in use is a plain U-Net: it has no attention gates."
@@ -91,6 +93,7 @@ class OverlayForm(QWidget):
             Kind.PROBABILITY: has_maps,
             Kind.ATTENTION: has_maps and levels > 0,
             Kind.PICKS: len(review.picks) > 0,
+            Kind.CONTAMINATION: has_maps,
         }
         for kind, box in self.boxes.items():
             slider = self.opacities[kind]

@@ -1,11 +1,11 @@
-"""The numbers that choose picks: the least score and the least distance."""
+"""What chooses picks: the least score, the least distance, and whether contamination is left out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QSignalBlocker, Qt
-from qtpy.QtWidgets import QDoubleSpinBox, QGridLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QGridLayout, QLabel, QPushButton, QWidget
 
 from cryopick_napari.gui.forms import WheelGuard
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class NumberForm(QWidget):
-    """Least score and least distance of picks, each with a way back to the model's own."""
+    """Least score and least distance, each with a way back to the model's own; and where none are picked."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,6 +45,13 @@ class NumberForm(QWidget):
             box.installEventFilter(guard)
             for column, widget in enumerate((QLabel(text), box, own)):
                 grid.addWidget(widget, row, column)
+        self.avoid = QCheckBox("Leave out carbon, ice and dirt")
+        self.avoid.setToolTip(
+            "Picks nothing on the carbon film, on ice crystals and on lumps of dirt much larger than a "
+            "particle. The box Contamination, below, shows where that is."
+        )
+        self.avoid.clicked.connect(review.avoid_contamination)
+        grid.addWidget(self.avoid, len(rows), 0, 1, 3)
         review.threshold_changed.connect(self.refresh)
         for signal in (session.project_changed, session.model_changed):
             signal.connect(self.refresh)
@@ -61,6 +68,7 @@ class NumberForm(QWidget):
         for box, value in values:
             with QSignalBlocker(box):
                 box.setValue(value)
+        self.avoid.setChecked(review.avoids_contamination)
         self.own_threshold.setEnabled(review.settings.own("threshold") is not None)
         self.own_distance.setEnabled(review.settings.own("min_distance") is not None)
 
