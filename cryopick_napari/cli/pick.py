@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cryopick_napari.cli import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED
 from cryopick_napari.cli.options import add_spacing
-
-if TYPE_CHECKING:
-    from cryopick_napari.batch import Picked
+from cryopick_napari.cli.sharing import add_sharing, check_sources
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument(
-        "paths", nargs="+", metavar="PATH", help="files, folders, globs, or @lists of micrographs"
+        "paths", nargs="*", metavar="PATH", help="files, folders, globs, or @lists of micrographs"
     )
     parser.add_argument("--model", type=Path, required=True, help="the model.safetensors of a training")
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where coordinates go")
@@ -43,18 +40,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps")
     add_spacing(parser)
+    add_sharing(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Pick micrographs; return the exit code."""
-    from cryopick_napari.batch import PickSettings, pick_files
-    from cryopick_napari.cli.progress import bar_of, stop_request
+    from cryopick_napari.batch import PickSettings
+    from cryopick_napari.cli.picking import followed, job_of
+    from cryopick_napari.cli.progress import stop_request
     from cryopick_napari.devices import resolve_device
-    from cryopick_napari.micrograph import find_micrographs
     from cryopick_napari.picker import Picker
 
-    paths = find_micrographs(options.paths)
-    picker = Picker.load(options.model, resolve_device(options.device))
+    check_sources(options)
     settings = PickSettings(
         options.format,
         options.threshold,
@@ -65,30 +62,12 @@ def run(options: argparse.Namespace) -> int:
         options.save_maps,
         options.overlay,
     )
-    done: list[Picked] = []
-    job = pick_files(picker, paths, options.output, settings)
-    with stop_request() as asked, bar_of("picking", "micrograph", len(paths)) as bar:
-        for picked in job:
-            done.append(picked)
-            bar.update()
-            if picked.state == "failed":
-                bar.write(f"skipped: {picked.message}", file=sys.stderr)
-            if asked.is_set():
-                job.close()
-                break
-    print(_summary(done, options.output))
-    if asked.is_set():
+    with stop_request() as asked, ExitStack() as open_:
+        job, count = job_of(options, settings, asked, open_)
+        # On a cluster the workers compute.
+        device = resolve_device("cpu" if options.scheduler else options.device)
+        tally = followed(job(Picker.load(options.model, device)), count, asked)
+    print(tally.summary(options.output))
+    if asked.is_set() and options.watch is None:
         return EXIT_INTERRUPTED
-    return EXIT_ERROR if all(picked.state == "failed" for picked in done) else EXIT_DONE
-
-
-def _summary(done: list[Picked], folder: Path) -> str:
-    """Say in a line what was done."""
-    new = [picked.picks for picked in done if picked.picks is not None]
-    count = sum(len(picks) for picks in new)
-    parts = [f"{count} picks on {len(new)} micrographs in {folder}"]
-    for state, words in (("skipped", "done before"), ("failed", "could not be picked")):
-        number = sum(picked.state == state for picked in done)
-        if number:
-            parts.append(f"{number} {words}")
-    return "; ".join(parts)
+    return EXIT_ERROR if tally.is_all_failed else EXIT_DONE

@@ -26,19 +26,23 @@ MODEL, CHECKPOINT, HISTORY, PLOT = "model.safetensors", "checkpoint.safetensors"
 
 @contextmanager
 def stop_request() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a request to stop; the second one interrupts as usual."""
+    """Turn the first Ctrl-C, or SIGTERM, into a request to stop; the second one interrupts as usual.
+
+    SIGTERM is what a batch system sends some time before it kills.
+    """
     asked = threading.Event()
 
-    def ask(_signal: int, _frame: FrameType | None) -> None:
+    def ask(number: int, _frame: FrameType | None) -> None:
         asked.set()
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[number])
         print("\nstopping; the best result is kept (Ctrl-C again to give up)", file=sys.stderr)
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {int(number): signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run_training(job: Job, folder: Path, before: Sequence[Row] = ()) -> tuple[Picker, bool]:
