@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     spin_little()
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = next((word for word in words if word in COMMANDS), None)
-    options = _parser(command).parse_args(words)
+    options = _parser(command).parse_args(words, argparse.Namespace(words=words))
     if "run" not in options:
         _parser(None).print_help()
         return EXIT_DONE

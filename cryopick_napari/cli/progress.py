@@ -45,13 +45,14 @@ def stop_request() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def run_training(job: Job, folder: Path, before: Sequence[Row] = ()) -> tuple[Picker, bool]:
+def run_training(job: Job, folder: Path | None, before: Sequence[Row] = ()) -> tuple[Picker, bool]:
     """Run a training under a bar; keep its history, a checkpoint an epoch, and its model in a folder.
 
     Parameters
     ----------
     job : Job
-    folder : Path
+    folder : Path or None
+        None writes nothing: another process does.
     before : sequence of Row
         History of the training that is resumed.
 
@@ -72,12 +73,14 @@ def run_training(job: Job, folder: Path, before: Sequence[Row] = ()) -> tuple[Pi
                 picker: Picker = end.value
                 break
             _show(bar, progress)
-            if progress.checkpoint is not None:
+            if folder is not None and progress.checkpoint is not None:
                 save_checkpoint(folder / CHECKPOINT, progress.checkpoint)
-            if progress.validation is not None:
+            if folder is not None and progress.validation is not None:
                 history.append(row_of(progress))
                 write_csv(folder / HISTORY, history)
             answer = asked.is_set() or None
+    if folder is None:
+        return picker, asked.is_set()
     write_plot(folder / PLOT, history)
     picker.save(folder / MODEL)
     if not asked.is_set():
