@@ -17,9 +17,10 @@ from cryopick_napari.coordinates import read_coordinates
 from cryopick_napari.coordinates.naming import absolute
 from cryopick_napari.devices import resolve_device
 from cryopick_napari.errors import CryopickError
+from cryopick_napari.folding import folded
 from cryopick_napari.output import Output, Task
 from cryopick_napari.picker import Picker
-from cryopick_napari.runs import Results, each_picked
+from cryopick_napari.runs import Results, picked_in_turn
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -159,7 +160,10 @@ def pick_chunk(job: Job, tasks: Sequence[Task]) -> list[Picked]:
     """Pick some micrographs on a worker; those that a lost worker has done are only read."""
     with _ONE_AT_A_TIME:
         picker = _picker(job, job.model.stat().st_mtime_ns)
-        return [_known(task) or each_picked(picker, job.settings, task) for task in tasks]
+        known = {task.name: _known(task) for task in tasks}
+        left = [task for task in tasks if known[task.name] is None]
+        new = {picked.path: picked for picked in picked_in_turn(picker, job.settings, left)}
+        return [known[task.name] or new[task.path] for task in tasks]
 
 
 @lru_cache(maxsize=1)
@@ -168,7 +172,7 @@ def _picker(job: Job, _changed: int) -> Picker:
     picker = Picker.load(job.model, resolve_device(job.device))
     if fingerprint(picker, job.settings) != job.mark:
         raise CryopickError(f"{job.model} is another model, or cryopick-napari another version, on a worker")
-    return picker
+    return folded(picker)
 
 
 def _known(task: Task) -> Picked | None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
 
 from cryopick_napari.batch import Picked, PickSettings, pick_one
 from cryopick_napari.coordinates.writing import save_one
 from cryopick_napari.errors import CryopickError
+from cryopick_napari.folding import folded
 from cryopick_napari.journal import Shard
-from cryopick_napari.micrograph import read_micrograph
+from cryopick_napari.micrograph import Micrograph, read_micrograph
 from cryopick_napari.output import Output, Task
 from cryopick_napari.picker import Picker
+from cryopick_napari.reading import read_ahead
 
 # What picks a list of micrographs and writes their files, one after the other or many at a time.
 Results = Generator[tuple[Task, Picked], None, None]
@@ -140,21 +143,32 @@ def _filled(output: Output, tasks: Sequence[Task], runner: Runner | None) -> Gen
 
 def one_by_one(output: Output, tasks: Sequence[Task]) -> Results:
     """Pick micrographs in this process, in order, and write their files."""
-    for task in tasks:
-        yield task, each_picked(output.picker, output.settings, task)
+    yield from zip(tasks, picked_in_turn(folded(output.picker), output.settings, tasks), strict=True)
 
 
-def each_picked(picker: Picker, settings: PickSettings, task: Task) -> Picked:
-    """Pick a micrograph and write its files.
+def picked_in_turn(picker: Picker, settings: PickSettings, tasks: Sequence[Task]) -> Iterator[Picked]:
+    """Pick micrographs and write their files, reading one ahead.
 
     Raises
     ------
     CryopickError
-        If its coordinates cannot be written; other troubles are told in the result.
+        If coordinates cannot be written; other troubles are told in the results.
     """
+
+    def read(task: Task) -> Micrograph:
+        return read_micrograph(task.path, settings.spacing)
+
+    with closing(read_ahead(read, tasks)) as coming:
+        for task, future in coming:
+            picked = _picked(picker, settings, task, future)
+            del future  # and with it the micrograph
+            yield picked
+
+
+def _picked(picker: Picker, settings: PickSettings, task: Task, coming: Future[Micrograph]) -> Picked:
+    """Pick a micrograph and write its files."""
     try:
-        micrograph = read_micrograph(task.path, settings.spacing)
-        found = pick_one(picker, micrograph, task.name, settings, dict(task.extras))
+        found = pick_one(picker, coming.result(), task.name, settings, dict(task.extras))
     except CryopickError as error:
         return Picked(task.path, "failed", message=str(error))
     # The coordinates come last: when they are there, everything is.

@@ -62,13 +62,15 @@ def test_each_micrograph_is_written_at_once_and_the_index_at_the_end(tmp_path, f
     assert indexed(out) == [str(path) for path in fields]
 
 
-def test_only_one_micrograph_is_in_memory_at_a_time(tmp_path, fields):
+def test_only_the_next_micrograph_is_in_memory_when_one_is_done(tmp_path, fields):
     def alive():
         return sum(type(thing) is Micrograph for thing in gc.get_objects())
 
     before = alive()
     job = pick_files(PICKER, fields, tmp_path / "out", replace(PLAIN, maps=True, overlays=True))
-    assert [alive() - before for _ in job] == [0, 0, 0]
+    fields_ahead = [alive() - before for _ in job]
+    assert max(fields_ahead) <= 1
+    assert fields_ahead[-1] == 0
 
 
 def test_closed_early_the_index_names_what_is_done(tmp_path, fields):
