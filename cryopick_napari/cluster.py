@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from cryopick_napari.batch import Picked, PickSettings, fingerprint
-from cryopick_napari.coordinates import read_coordinates
-from cryopick_napari.coordinates.naming import absolute
-from cryopick_napari.devices import resolve_device
-from cryopick_napari.errors import CryopickError
-from cryopick_napari.folding import folded
-from cryopick_napari.output import Output, Task
-from cryopick_napari.picker import Picker
-from cryopick_napari.runs import Results, picked_in_turn
+from cryopick_napari.cli import spin_little
+
+spin_little()  # a worker comes here first, before anything of ours has imported torch
+
+from cryopick_napari.batch import Picked, PickSettings, fingerprint  # noqa: E402
+from cryopick_napari.coordinates import read_coordinates  # noqa: E402
+from cryopick_napari.coordinates.naming import absolute  # noqa: E402
+from cryopick_napari.devices import resolve_device  # noqa: E402
+from cryopick_napari.errors import CryopickError  # noqa: E402
+from cryopick_napari.folding import folded  # noqa: E402
+from cryopick_napari.output import Output, Task  # noqa: E402
+from cryopick_napari.picker import Picker  # noqa: E402
+from cryopick_napari.runs import Results, picked_in_turn  # noqa: E402
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -77,7 +81,9 @@ def connected(
     given = {"tls_ca_file": ca, "tls_client_cert": certificate, "tls_client_key": key}
     files = {name: str(path) for name, path in given.items() if path is not None}
     try:
-        security = Security(require_encryption=True, **files) if files else None
+        security = Security(require_encryption=True, **files) if files else Security()
+        if address.startswith("tls:") and not security.get_connection_args("client").get("ssl_context"):
+            raise CryopickError(f"{address} needs certificates: give --tls-ca, --tls-cert and --tls-key")
         return Client(address, timeout=PATIENCE, security=security, set_as_default=False)
     except (OSError, ValueError, TypeError, RuntimeError) as error:
         raise CryopickError(

@@ -131,6 +131,7 @@ def test_nobody_answers(capsys, monkeypatch):
     monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     words = ("pick", "micrographs", *MODEL, "--output", "out", "--scheduler", address)
     assert f"no Dask scheduler answers at {address}" in error_of(capsys, *words)
+    assert "needs certificates: give --tls-ca" in error_of(capsys, *words[:-1], "tls://127.0.0.1:9")
 
 
 @pytest.mark.parametrize(
