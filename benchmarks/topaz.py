@@ -128,7 +128,7 @@ def file_of(example: Example) -> Path:
 def of_cryopick(folder: Path, test: Sequence[Path], split: dict[str, Any], quick: bool) -> tuple[Cost, Cost]:
     labels = ("--coordinates", folder / "train-coordinates", "--diameter", split["diameter"])
     words = ["--output-dir", folder / "model", "--preset", "small", "--labelled", "fully"]
-    words += ["--initial-epochs", 3] if quick else []
+    words += ["--initial-epochs", 1] if quick else []
     learning = cryopick("train", "--micrographs", folder / "train", *labels, *words)
     model = ("--model", folder / "model" / "model.safetensors", "--threshold", 0.02)
     picking = cryopick("pick", *test, *model, "--format", "csv", "--output", folder / "cryopick")
@@ -177,7 +177,7 @@ def main() -> None:
     splits = tomllib.loads((HERE / "splits.toml").read_text(encoding="utf-8"))
     parser.add_argument("--set", choices=splits, default="empiar-10017")
     parser.add_argument("--finetune", action="store_true", help="also train Topaz: a quarter of an hour")
-    parser.add_argument("--quick", action="store_true", help="one test field, and three epochs")
+    parser.add_argument("--quick", action="store_true", help="one test field, and one epoch")
     parser.add_argument("--note", default="", help="what to say of the machine")
     options = parser.parse_args()
     split = splits[options.set]

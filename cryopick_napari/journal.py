@@ -76,7 +76,7 @@ class Journal:
         The micrographs of all runs so far, and the fingerprint of the model and settings that picked
         each, or was about to.
     is_new : bool
-        Nothing was ever picked into this folder.
+        This process, or this shard, has never picked into this folder.
     """
 
     folder: Path
@@ -108,7 +108,7 @@ class Journal:
                 f"{folder} holds picks of micrographs below {before}, not of {root}: choose another --output"
             )
         made_by = {name: mark for name, (_, mark) in latest.items()}
-        return cls(folder, before or root, shard, made_by, not files)
+        return cls(folder, before or root, shard, made_by, not record_of(folder, shard).is_file())
 
     def begin(self, mark: str) -> None:
         """Note the beginning of a run by a model and settings with this fingerprint."""

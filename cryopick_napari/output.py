@@ -89,15 +89,25 @@ class Output:
         Raises
         ------
         CryopickError
-            If it has no name of its own, or its file is not from here.
+            If it has no name of its own.
         """
         name = micrograph_name(path)
         if name not in self._files:
             self._files |= targets([name], self.folder, self.settings.format, self.root, self._owners)
         file = self._files[name]
-        if self.journal.is_new and self._listing.has(file):
-            raise CryopickError(f"{file} is there and is not from here: choose another --output")
         return Task(path, name, file, tuple(extra_files(file, self.picker, self.settings).items()))
+
+    def check(self, task: Task) -> None:
+        """Refuse to replace what was not picked into this folder.
+
+        Raises
+        ------
+        CryopickError
+            If a file of that name is there, and no record of it.
+        """
+        is_known = task.name in self.journal.made_by or not self.journal.is_new
+        if not is_known and self._listing.has(task.file):
+            raise CryopickError(f"{task.file} is there and is not from here: choose another --output")
 
     def claim(self, tasks: Sequence[Task]) -> list[Task]:
         """Make micrographs this run's own, and return those that are left to pick.

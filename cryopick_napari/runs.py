@@ -66,6 +66,8 @@ def pick_files(
     tasks = [output.task(path) for path in paths]
     if shard is not None:
         tasks = list(shard.of(tasks))
+    for task in tasks:
+        output.check(task)
     is_complete = False
     try:
         is_complete = yield from _filled(output, tasks, runner)
@@ -110,7 +112,9 @@ def pick_arriving(
             tasks = []
             for path in group:
                 try:
-                    tasks.append(output.task(path))
+                    task = output.task(path)
+                    output.check(task)
+                    tasks.append(task)
                 except CryopickError as error:
                     yield Picked(path, "failed", message=str(error))
             if tasks:

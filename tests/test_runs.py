@@ -19,6 +19,7 @@ from cryopick_napari import indexing
 from cryopick_napari.batch import PickSettings
 from cryopick_napari.config import PickerConfig
 from cryopick_napari.coordinates import read_coordinates
+from cryopick_napari.errors import CryopickError
 from cryopick_napari.journal import Shard
 from cryopick_napari.micrograph import find_micrographs, write_mrc
 from cryopick_napari.picker import Picker
@@ -111,6 +112,20 @@ def test_shards_of_another_model_replace_what_was_there():
     assert states(Shard(2, 2), picker=other) == ["picked"] * 2
     assert states(picker=other) == ["skipped"] * 4
     assert states() == ["picked"] * 4
+
+
+def test_shards_replace_no_labels():
+    write_fields(Path(), "ab")
+    for number in (1, 2):
+        job = pick_files(
+            Picker.load(MODEL[1]),
+            find_micrographs(["micrographs"]),
+            Path("coordinates"),
+            PickSettings("csv"),
+            Shard(number, 2),
+        )
+        with pytest.raises(CryopickError, match=r"csv is there and is not from here"):
+            next(job)
 
 
 @pytest.mark.parametrize("word", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1/2/3"])
