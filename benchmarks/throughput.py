@@ -35,8 +35,8 @@ from cryopick_napari.runs import pick_files
 SIDE, SPACING, DIAMETER = 4096, 1.77, 108
 HEAD = (
     "| preset, device | fields | first picks after, s | a field, s (of all processors) "
-    "| micrographs a minute | peak memory, GiB "
-    "| reading alone, s | one pass alone, s (of all processors) | roof, a minute |\n|---|---|---|---|---|---|---|---|---|"
+    "| micrographs a minute | peak memory, GiB | reading alone, s "
+    "| one pass alone, s (of all processors) | roof, a minute |\n|---|---|---|---|---|---|---|---|---|"
 )
 MANY = (
     "| micrographs of 32 x 32 px | a minute | memory after the first 500, MiB | at the end, MiB "
