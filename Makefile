@@ -46,6 +46,7 @@ lint: develop ## Check style and types
 
 bench: develop ## Measure on real micrographs and in the window; tables in benchmarks/results/
 	.venv/bin/python -m benchmarks.real
+	.venv/bin/python -m benchmarks.throughput
 	.ci/on-screen .venv/bin/python -m benchmarks.responsiveness
 
 clean: ## Remove what was made, except the environments (.venv, .venv-qt6)

@@ -1,30 +1,27 @@
-"""Pick many micrographs: one in memory at a time, what is done skipped, a bad one passed over."""
+"""Pick one micrograph of many: by which settings, and what is written of it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-import os
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cryopick_napari.coordinates import SUFFIX, CoordinateSet, targets, write_index, write_one
+from cryopick_napari.coordinates import SUFFIX, CoordinateSet
 from cryopick_napari.coordinates.naming import name_from
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.files import make_folder, remove, write_json
+from cryopick_napari.files import make_folder
 from cryopick_napari.masks import masked, write_mask
 from cryopick_napari.micrograph import Micrograph, read_micrograph, write_mrc
 from cryopick_napari.overlay import draw_overlay, write_png
 from cryopick_napari.picker import Picker
 from cryopick_napari.picks import Picks
 
-RECORD = "picking.json"
 MASKS = "masks"  # folder of the masks that are written
 
 
@@ -96,83 +93,15 @@ class Picked:
     message: str = ""
 
 
-def pick_files(
-    picker: Picker,
-    paths: Sequence[Path],
-    folder: Path,
-    settings: PickSettings,
-    names: Mapping[Path, str] | None = None,
-    root: Path | None = None,
-) -> Generator[Picked, None, None]:
-    """Pick micrographs one after the other, writing each one's coordinates at once.
-
-    The format's index (RELION's ``autopick.star``) is written at the end, also when the iteration is
-    closed early, and lists the micrographs of earlier runs into the same folder too.
-
-    Parameters
-    ----------
-    picker : Picker
-    paths : sequence of Path
-        Micrographs.
-    folder : Path
-        Where to write; made if it is not there.
-    settings : PickSettings
-    names : mapping of Path to str, optional
-        Of micrographs that are called otherwise than `micrograph_name` says: as a list writes them.
-    root : Path, optional
-        Folders of micrographs below this one are kept below ``folder``; by default the lowest that all
-        of them are in.
-
-    Yields
-    ------
-    Picked
-        One for each path, in order.
-
-    Raises
-    ------
-    CryopickError
-        If the folder cannot be written, holds picks of other micrographs or coordinates from
-        elsewhere, or two names collide.
-    """
-    record = Record.opened(folder, paths, root)
-    names = {path: (names or {}).get(path) or micrograph_name(path) for path in paths}
-    mark = fingerprint(picker, settings)
-    made_by = {**record.made_by} | dict.fromkeys(names.values(), mark)
-    every = list(made_by)
-    files = targets(every, folder, settings.format, record.root)
-    for name in names.values():
-        if files[name].exists() and not (folder / RECORD).exists():
-            raise CryopickError(f"{files[name]} is there and is not from here: choose another --output")
-    for name in names.values():
-        if record.made_by.get(name) != mark:
-            # What another model picked must not pass for done, also if this run is interrupted.
-            everything = replace(settings, maps=True, overlays=True, save_masks=True)
-            extras = extra_files(files[name], folder, picker, everything)
-            for file in (files[name], *extras.values()):
-                remove(file)
-    replace(record, made_by=made_by).save()
-    try:
-        for path, name in names.items():
-            extras = extra_files(files[name], folder, picker, settings)
-            if all(file.is_file() for file in (files[name], *extras.values())):
-                yield Picked(path, "skipped")
-                continue
-            try:
-                found = _pick_one(picker, path, settings, extras)
-            except CryopickError as error:
-                yield Picked(path, "failed", message=str(error))
-                continue
-            # The coordinates come last: when they are there, everything is.
-            found = replace(found, micrograph=name)
-            write_one(found.flipped_y() if settings.flip_y else found, folder, settings.format, record.root)
-            yield Picked(path, "picked", found.picks)
-    finally:
-        write_index(every, folder, settings.format, record.root)
-
-
 def micrograph_name(path: Path) -> str:
     """Name a micrograph as the project's other files do: relative to the current folder if below it."""
     return name_from(path, Path.cwd())
+
+
+def read(path: Path, settings: PickSettings) -> Micrograph:
+    """Read a micrograph as the settings say, with its mask."""
+    micrograph = read_micrograph(path, settings.spacing, settings.sum_frames)
+    return masked(micrograph, None if settings.masks is None else Path(settings.masks))
 
 
 def extra_files(file: Path, folder: Path, picker: Picker, settings: PickSettings) -> dict[str, Path]:
@@ -190,10 +119,10 @@ def extra_files(file: Path, folder: Path, picker: Picker, settings: PickSettings
     return extras
 
 
-def _pick_one(picker: Picker, path: Path, settings: PickSettings, extras: dict[str, Path]) -> CoordinateSet:
+def pick_one(
+    picker: Picker, micrograph: Micrograph, name: str, settings: PickSettings, extras: dict[str, Path]
+) -> CoordinateSet:
     """Pick a micrograph and write what was asked for beside its coordinates."""
-    micrograph = read_micrograph(path, settings.spacing, settings.sum_frames)
-    micrograph = masked(micrograph, None if settings.masks is None else Path(settings.masks))
     scaled = picker.upright(picker.scale(micrograph))
     probability = picker.probability(scaled)
     picks = picker.picks(probability, scaled, settings.min_distance)
@@ -209,7 +138,7 @@ def _pick_one(picker: Picker, path: Path, settings: PickSettings, extras: dict[s
         write_mask(extras["mask"], scaled.left_out.cpu().numpy(), scaled.ratio, micrograph.shape)
     if settings.overlays:
         write_png(extras["overlay"], draw_overlay(micrograph, picks, diameter, probability))
-    return CoordinateSet(micrograph_name(path), picks, micrograph.shape, micrograph.spacing, diameter)
+    return CoordinateSet(name, picks, micrograph.shape, micrograph.spacing, diameter)
 
 
 def map_spacing(plane: NDArray[np.float32], micrograph: Micrograph) -> tuple[float, float] | None:
@@ -218,64 +147,6 @@ def map_spacing(plane: NDArray[np.float32], micrograph: Micrograph) -> tuple[flo
         return None
     rows, columns = (side / size for side, size in zip(micrograph.shape, plane.shape, strict=True))
     return micrograph.spacing * rows, micrograph.spacing * columns
-
-
-@dataclass(frozen=True)
-class Record:
-    """What an output folder knows about how it was made.
-
-    Attributes
-    ----------
-    folder : Path
-        The output folder.
-    root : Path
-        The folder above all micrographs; folders below it are kept in the output.
-    made_by : mapping of str to str
-        The micrographs of all runs so far, and the fingerprint of the model and settings of each.
-    """
-
-    folder: Path
-    root: Path
-    made_by: Mapping[str, str]
-
-    @classmethod
-    def opened(cls, folder: Path, paths: Sequence[Path], root: Path | None = None) -> Record:
-        """Read the record of a folder, or begin one.
-
-        Raises
-        ------
-        CryopickError
-            If the folder cannot be made, or holds picks of micrographs from elsewhere.
-        """
-        make_folder(folder)
-        lowest = os.path.commonpath([Path(os.path.normpath(path.absolute())).parent for path in paths])
-        root = Path(os.path.normpath(root.absolute())) if root else Path(lowest)
-        known = _read_record(folder / RECORD)
-        before = Path(known["root"]) if known else root
-        if not root.is_relative_to(before):
-            raise CryopickError(
-                f"{folder} holds picks of micrographs below {before}, not of {root}: choose another --output"
-            )
-        return cls(folder, before, known["micrographs"] if known else {})
-
-    def save(self) -> None:
-        """Write the record, all of it or nothing."""
-        content = {"root": str(self.root), "micrographs": dict(self.made_by)}
-        write_json(self.folder / RECORD, content)
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    """Read a record; a missing or damaged one is as good as none."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    is_whole = (
-        isinstance(content, dict)
-        and isinstance(content.get("root"), str)
-        and isinstance(content.get("micrographs"), dict)
-    )
-    return content if is_whole else {}
 
 
 def fingerprint(picker: Picker, settings: PickSettings) -> str:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cryopick_napari.batch import PickSettings, pick_files
+from cryopick_napari.batch import PickSettings
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.evaluation import Agreement, Compared, evaluate
 from cryopick_napari.files import replacing
@@ -20,6 +20,7 @@ from cryopick_napari.labels import Example, Labels
 from cryopick_napari.metrics import STRICT, matched
 from cryopick_napari.overlay import MISSED, RIGHT, WRONG, draw_circles, draw_field, write_png
 from cryopick_napari.picker import Picker
+from cryopick_napari.runs import pick_files
 from cryopick_napari.simulate import sample, samples
 
 CLICKS = 40  # true positions that stand for a person's clicks

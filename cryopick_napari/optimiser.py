@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from cryopick_napari import distribution
 from cryopick_napari.config import TrainingConfig
 from cryopick_napari.devices import autocast, gradient_scaler
 from cryopick_napari.errors import CryopickError
@@ -49,9 +51,12 @@ class Optimiser:
     """
 
     def __init__(self, network: PickingNetwork, config: TrainingConfig) -> None:
+        if config.batch_size * config.accumulation_steps < distribution.size():
+            raise CryopickError("a step needs at least one crop a process: raise --batch-size")
         self.network = network
         self.config = config
-        self.at_once = config.batch_size
+        self.answering = distribution.shared(network)
+        self.at_once = math.ceil(config.batch_size / distribution.size())
         self.message = ""
         self.device = next(network.parameters()).device
         self.adamw = AdamW(
@@ -89,18 +94,21 @@ class Optimiser:
         self.network.zero_grad(set_to_none=True)
         total_weight = crops[2].sum().clamp(min=1.0).to(self.device)
         total = torch.zeros((), device=self.device)
-        for part in zip(*(torch.split(plane, self.at_once) for plane in crops), strict=True):
+        own = [torch.split(plane, self.at_once) for plane in distribution.share(crops)]
+        for number, part in enumerate(zip(*own, strict=True), 1):
             image, target, weight = (plane.to(self.device, non_blocking=True) for plane in part)
-            loss = self._loss(image, target, weight, total_weight)
-            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            with distribution.gradients_stay(self.answering, number < len(own[0])):
+                loss = self._loss(image, target, weight, total_weight)
+                # Processes average their gradients, but each has only its share of the loss.
+                self.scaler.scale(loss * distribution.size()).backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
-        return float(total)
+        return float(distribution.summed(total))
 
     def _loss(self, image: Tensor, target: Tensor, weight: Tensor, total_weight: Tensor) -> Tensor:
         """Give the share of some crops in the loss of the batch."""
         supervision = self.config.attention_supervision
         with autocast(self.device, self.config.precision):
-            logits, maps = self.network.with_attention(image) if supervision else (self.network(image), {})
+            logits, maps = self.answering(image, with_maps=bool(supervision))
         loss = LOSSES[self.config.loss](logits.float(), target, weight, total_weight)
         if supervision:
             loss = loss + supervision * attention_loss(maps, target, weight, total_weight)
@@ -108,6 +116,10 @@ class Optimiser:
 
     def _halve(self, error: torch.OutOfMemoryError) -> None:
         """Send half as many crops through the network at once from now on."""
+        if distribution.size() > 1:  # the others may be waiting for this pass
+            raise CryopickError(
+                f"out of memory on {self.device}: lower --batch-size and raise --accumulation-steps"
+            ) from error
         if self.at_once == 1:
             raise CryopickError(
                 f"out of memory on {self.device} with one crop: lower --patch-size or take a smaller preset"

@@ -16,6 +16,7 @@ from cryopick_napari.checkpoint import Checkpoint
 from cryopick_napari.choosing import calibrated, network_alone
 from cryopick_napari.config import PickerConfig, TrainingConfig
 from cryopick_napari.devices import resolve_device
+from cryopick_napari.distribution import anyone, of_first, picker_of_first
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.fields import Field, labelled_fields, prepare
 from cryopick_napari.labels import Example, Labels, no_picks
@@ -89,7 +90,8 @@ def self_train(
     _check(fields, others)
     if picker.training and resume is None:
         alone = network_alone(picker)
-        best = calibrated(replace(alone, network=copy.deepcopy(alone.network).to(device)), fields, config)
+        moved = replace(alone, network=copy.deepcopy(alone.network).to(device))
+        best = picker_of_first(calibrated(moved, fields, config))
     else:
         best = yield from relay.through(fit(picker, _canvases(fields, config), fields, config, resume))
     kept = 0
@@ -122,7 +124,7 @@ class _Relay:
             except StopIteration as end:
                 result: Result = end.value
                 return result
-            self.stopped |= bool((yield self.last))
+            self.stopped |= anyone(bool((yield self.last)))
             answer = self.stopped or None
 
 
@@ -197,7 +199,8 @@ def _round(
     picked, more = yield from relay.through(_with_picks(best, others, config, whole, now))
     if relay.stopped:
         return best
-    if not count + more:
+    taught = of_first(count + more)
+    if not taught:
         unsure = f"no pick scores {least:g} or more: lower --positive-threshold"
         yield from relay.through(_said(now, f"round {number} left out: {unsure}"))
         return best
@@ -209,7 +212,7 @@ def _round(
     tried = yield from relay.through(job, lambda progress: _counted_on(now, progress))
     before, after = _loss(best), _loss(tried)
     verdict = "kept" if after <= before else "rejected"
-    figures = f"validation loss {before:.4f} -> {after:.4f}, {count + more} picks as labels"
+    figures = f"validation loss {before:.4f} -> {after:.4f}, {taught} picks as labels"
     yield from relay.through(_said(relay.last, f"round {number} {verdict}: {figures}"))
     return tried if after <= before else best
 

@@ -14,6 +14,7 @@ from cryopick_napari.checkpoint import Checkpoint
 from cryopick_napari.choosing import calibrated, network_alone, settled, verdict
 from cryopick_napari.config import TrainingConfig
 from cryopick_napari.devices import resolve_device
+from cryopick_napari.distribution import anyone, average_statistics, of_first, picker_of_first
 from cryopick_napari.fields import Field, labelled_fields, target_and_weight
 from cryopick_napari.first_look import first_look, with_template
 from cryopick_napari.history import Row, row_of
@@ -157,12 +158,13 @@ def fit(
             # On a slow computer the end of the first epoch is far away: a window shows this meanwhile.
             is_early = step + 1 == epoch_steps // 2
             early = replace(picker, network=copy.deepcopy(network).eval()) if is_early else None
-            stop = bool((yield replace(plan, message=optimiser.news(), picker=early)))
+            stop = anyone(bool((yield replace(plan, message=optimiser.news(), picker=early))))
             if stop:
                 break
+        average_statistics(network)
         snapshot = copy.deepcopy(network).eval()
         answers = answers_of(replace(picker, network=snapshot), fields, averaging=False)
-        found = validate(answers, picker.config.min_distance, config.target_radius)
+        found = of_first(validate(answers, picker.config.min_distance, config.target_radius))
         if found.quality >= best.quality:
             best.network, best.quality, best.epoch = snapshot, found.quality, epoch + 1
         shown = replace(picker, config=replace(picker.config, threshold=found.threshold), network=snapshot)
@@ -170,13 +172,14 @@ def fit(
         history.append(row_of(plan))
         # An epoch that was cut short is not resumed from: the result would be another one.
         saved = None if stop else checkpoint_of(epoch + 1, optimiser, best, history, config, subject)
-        stop |= bool((yield replace(plan, picker=shown, checkpoint=saved)))
+        stop |= anyone(bool((yield replace(plan, picker=shown, checkpoint=saved))))
     yield replace(plan, phase="calibrating", validation=None)
     trained = calibrated(replace(picker, network=best.network), fields, config)
     if config.first_look:
         trained = settled(trained, fields, config)
-        if said := verdict(trained.training):
-            yield replace(plan, phase="calibrating", validation=None, message=said)
+    trained = picker_of_first(trained)
+    if config.first_look and (said := verdict(trained.training)):
+        yield replace(plan, phase="calibrating", validation=None, message=said)
     return trained
 
 

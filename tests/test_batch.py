@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from drawing import SPACED, blob_detector, drawn_micrograph, near
 
-from cryopick_napari.batch import RECORD, PickSettings, fingerprint, micrograph_name, pick_files
+from cryopick_napari.batch import PickSettings, fingerprint, micrograph_name
 from cryopick_napari.config import PickerConfig
 from cryopick_napari.coordinates import SUFFIX, read_coordinates
 from cryopick_napari.errors import CryopickError
+from cryopick_napari.journal import record_of
 from cryopick_napari.micrograph import Micrograph, read_size, write_mrc
+from cryopick_napari.runs import pick_files
 
 PICKER = blob_detector(
     PickerConfig(9, 2.0, 9, base_features=2, depth=2, filter_channel=False, averaging=False)
@@ -60,13 +62,15 @@ def test_each_micrograph_is_written_at_once_and_the_index_at_the_end(tmp_path, f
     assert indexed(out) == [str(path) for path in fields]
 
 
-def test_only_one_micrograph_is_in_memory_at_a_time(tmp_path, fields):
+def test_only_the_next_micrograph_is_in_memory_when_one_is_done(tmp_path, fields):
     def alive():
         return sum(type(thing) is Micrograph for thing in gc.get_objects())
 
     before = alive()
     job = pick_files(PICKER, fields, tmp_path / "out", replace(PLAIN, maps=True, overlays=True))
-    assert [alive() - before for _ in job] == [0, 0, 0]
+    fields_ahead = [alive() - before for _ in job]
+    assert max(fields_ahead) <= 1
+    assert fields_ahead[-1] == 0
 
 
 def test_closed_early_the_index_names_what_is_done(tmp_path, fields):
@@ -144,18 +148,17 @@ def test_the_same_stem_with_two_endings_is_refused_before_anything_is_picked(tmp
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "5", '{"root": 3, "micrographs": {}}', '{"root": "/", "micrographs": []}']
+    "text", ["", "{", "[]", "5", '{"root": 3, "started": ""}', '["a", "b"]', '["a", 2, 3]', "\0\n\xff" * 9]
 )
 def test_a_damaged_record_is_as_good_as_none(tmp_path, fields, text):
     states(fields[:1], tmp_path / "out")
-    (tmp_path / "out" / RECORD).write_text(text)
+    record_of(tmp_path / "out").write_text(text)
     assert states(fields[:1], tmp_path / "out") == ["picked"]
 
 
 def test_a_foreign_record_leads_nowhere(tmp_path, fields):
     (tmp_path / "out").mkdir()
-    names = {"root": str(tmp_path / "mics"), "micrographs": {"../../evil.mrc": "x"}}
-    (tmp_path / "out" / RECORD).write_text(json.dumps(names))
+    record_of(tmp_path / "out").write_text(json.dumps(["../../evil.mrc", "x", 1.0]))
     with pytest.raises(CryopickError, match="leads outside"):
         states(fields, tmp_path / "out")
 

@@ -163,7 +163,7 @@ def test_flip_border_threshold_and_distance():
 def test_maps_and_pictures():
     assert pick("--save-maps", "--overlay") == 0
     assert {path.name for path in Path("out").iterdir()} == {
-        *("autopick.star", "picking.json"),
+        *("autopick.star", "picking.jsonl"),
         *(f"{name}_{kind}" for name in "ab" for kind in ("autopick.star", "overlay.png")),
         *(f"{name}_{kind}.mrc" for name in "ab" for kind in ("probability", "att1", "att2")),
     }
@@ -221,7 +221,7 @@ def test_a_full_disk_leaves_no_half_files(capsys):
     with full_disk(1000):
         said = error_of(capsys, "pick", "micrographs", *MODEL, "--output", "out", "--format", "cbox")
     assert "cannot write out" in said
-    assert {path.name for path in Path("out").iterdir()} <= {"picking.json"}
+    assert {path.name for path in Path("out").iterdir()} <= {"picking.jsonl"}
     assert pick("--format", "cbox") == 0
 
 

@@ -60,7 +60,7 @@ def parsed(words: list[str]) -> argparse.Namespace:
     module = _module(command) if command else None
     parser = _parser(command)
     try:
-        options, rest = parser.parse_known_args(words)
+        options, rest = parser.parse_known_args(words, argparse.Namespace(words=words))
         if rest and not getattr(module, "PASSES_ON", False):
             parser.error(f"unrecognized arguments: {' '.join(rest)}")
     except SystemExit as stop:

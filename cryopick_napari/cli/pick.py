@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cryopick_napari.cli import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED
 from cryopick_napari.cli.options import (
@@ -15,19 +14,16 @@ from cryopick_napari.cli.options import (
     add_masks,
     add_spacing,
     add_sum_frames,
-    note_bare,
 )
+from cryopick_napari.cli.sharing import add_sharing, check_sources
 from cryopick_napari.config import PickerConfig
-
-if TYPE_CHECKING:
-    from cryopick_napari.batch import Picked
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command."""
     parser.add_argument(
         "paths",
-        nargs="+",
+        nargs="*",
         metavar="PATH",
         help="files, folders, globs, @lists, or lists of RELION (.star) or cryoSPARC (.cs)",
     )
@@ -65,29 +61,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps")
     add_spacing(parser)
     add_sum_frames(parser)
+    add_sharing(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Pick micrographs; return the exit code."""
-    from cryopick_napari.batch import PickSettings, pick_files
-    from cryopick_napari.cli.progress import bar_of, stop_request
+    from cryopick_napari.batch import PickSettings
+    from cryopick_napari.cli.picking import followed, job_of
+    from cryopick_napari.cli.progress import stop_request
     from cryopick_napari.devices import resolve_device
-    from cryopick_napari.micrograph import find_micrographs
-    from cryopick_napari.micrograph_lists import listed_of, root_of, spacing_of
     from cryopick_napari.picker import Picker
 
-    paths = find_micrographs(options.paths)
-    listed = listed_of(options.paths)
-    picker = Picker.load(options.model, resolve_device(options.device))
-    avoids = getattr(options, "contamination_mask", picker.config.contamination_mask)
-    picker = replace(picker, config=replace(picker.config, contamination_mask=avoids))
-    note_bare(options.masks, paths)
+    check_sources(options)
     settings = PickSettings(
         options.format,
         options.threshold,
         options.min_distance,
         options.border,
-        spacing_of(options.spacing, listed),
+        options.spacing,
         options.flip_y,
         options.save_maps,
         options.overlay,
@@ -95,31 +86,15 @@ def run(options: argparse.Namespace) -> int:
         None if options.masks is None else str(options.masks),
         options.sum_frames,
     )
-    done: list[Picked] = []
-    names = {one.path: one.name for one in listed}
-    job = pick_files(picker, paths, options.output, settings, names, root_of(paths, listed))
-    with stop_request() as asked, bar_of("picking", "micrograph", len(paths)) as bar:
-        for picked in job:
-            done.append(picked)
-            bar.update()
-            if picked.state == "failed":
-                bar.write(f"skipped: {picked.message}", file=sys.stderr)
-            if asked.is_set():
-                job.close()
-                break
-    print(_summary(done, options.output))
-    if asked.is_set():
+    with stop_request() as asked, ExitStack() as open_:
+        job, count = job_of(options, settings, asked, open_)
+        # On a cluster the workers compute.
+        device = resolve_device("cpu" if options.scheduler else options.device)
+        picker = Picker.load(options.model, device)
+        avoids = getattr(options, "contamination_mask", picker.config.contamination_mask)
+        picker = replace(picker, config=replace(picker.config, contamination_mask=avoids))
+        tally = followed(job(picker), count, asked)
+    print(tally.summary(options.output))
+    if asked.is_set() and options.watch is None:
         return EXIT_INTERRUPTED
-    return EXIT_ERROR if all(picked.state == "failed" for picked in done) else EXIT_DONE
-
-
-def _summary(done: list[Picked], folder: Path) -> str:
-    """Say in a line what was done."""
-    new = [picked.picks for picked in done if picked.picks is not None]
-    count = sum(len(picks) for picks in new)
-    parts = [f"{count} picks on {len(new)} micrographs in {folder}"]
-    for state, words in (("skipped", "done before"), ("failed", "could not be picked")):
-        number = sum(picked.state == state for picked in done)
-        if number:
-            parts.append(f"{number} {words}")
-    return "; ".join(parts)
+    return EXIT_ERROR if tally.is_all_failed else EXIT_DONE

@@ -26,28 +26,33 @@ MODEL, CHECKPOINT, HISTORY, PLOT = "model.safetensors", "checkpoint.safetensors"
 
 @contextmanager
 def stop_request() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into a request to stop; the second one interrupts as usual."""
+    """Turn the first Ctrl-C, or SIGTERM, into a request to stop; the second one interrupts as usual.
+
+    SIGTERM is what a batch system sends some time before it kills.
+    """
     asked = threading.Event()
 
-    def ask(_signal: int, _frame: FrameType | None) -> None:
+    def ask(number: int, _frame: FrameType | None) -> None:
         asked.set()
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[number])
         print("\nstopping; the best result is kept (Ctrl-C again to give up)", file=sys.stderr)
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {int(number): signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def run_training(job: Job, folder: Path, before: Sequence[Row] = ()) -> tuple[Picker, bool]:
+def run_training(job: Job, folder: Path | None, before: Sequence[Row] = ()) -> tuple[Picker, bool]:
     """Run a training under a bar; keep its history, a checkpoint an epoch, and its model in a folder.
 
     Parameters
     ----------
     job : Job
-    folder : Path
+    folder : Path or None
+        None writes nothing: another process does.
     before : sequence of Row
         History of the training that is resumed.
 
@@ -68,12 +73,14 @@ def run_training(job: Job, folder: Path, before: Sequence[Row] = ()) -> tuple[Pi
                 picker: Picker = end.value
                 break
             _show(bar, progress)
-            if progress.checkpoint is not None:
+            if folder is not None and progress.checkpoint is not None:
                 save_checkpoint(folder / CHECKPOINT, progress.checkpoint)
-            if progress.validation is not None:
+            if folder is not None and progress.validation is not None:
                 history.append(row_of(progress))
                 write_csv(folder / HISTORY, history)
             answer = asked.is_set() or None
+    if folder is None:
+        return picker, asked.is_set()
     write_plot(folder / PLOT, history)
     picker.save(folder / MODEL)
     if not asked.is_set():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,15 +88,46 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     training.add_argument(
         "--resume", action="store_true", help="go on with the interrupted training in --output-dir"
     )
+    training.add_argument(
+        "--multi-gpu", action="store_true", help="train on all CUDA cards of this computer together"
+    )
     add_fields(training, TrainingConfig, [field.name for field in dataclasses.fields(TrainingConfig)])
     add_fields(parser.add_argument_group("network"), PickerConfig, NETWORK_OPTIONS)
 
 
 def run(options: argparse.Namespace) -> int:
+    """Train a model, alone or as one of several processes; return the exit code."""
+    from cryopick_napari.distribution import is_first, joined
+
+    if options.multi_gpu and (cards := _cards()) > 1:
+        from cryopick_napari.launching import launch
+
+        return launch([word for word in options.words if word != "--multi-gpu"], cards)
+    with joined(getattr(options, "device", "auto")):
+        if is_first():
+            return _run(options)
+        with Path(os.devnull).open("w") as nobody, redirect_stdout(nobody), redirect_stderr(nobody):
+            return _run(options)
+
+
+def _cards() -> int:
+    """Count the cards to share the work: none, where a process has been started for each already."""
+    import torch
+
+    if "RANK" in os.environ:
+        return 0
+    count = torch.cuda.device_count()
+    if count < 2:
+        print(f"note: {count} CUDA cards here: training in one process", file=sys.stderr)
+    return count
+
+
+def _run(options: argparse.Namespace) -> int:
     """Train a model; return the exit code."""
     from cryopick_napari.checkpoint import load_checkpoint
     from cryopick_napari.cli.progress import CHECKPOINT, MODEL, run_training
     from cryopick_napari.devices import default_preset, resolve_device
+    from cryopick_napari.distribution import is_first
     from cryopick_napari.examples import new_picker
     from cryopick_napari.files import make_folder
     from cryopick_napari.flip import flip_warning, most_labelled
@@ -123,7 +156,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"note: {warning}", file=sys.stderr)
     job = self_train(picker, examples, unlabelled, config, validation, resume, options.masks)
     before = resume.header.get("history", ()) if resume else ()
-    trained, stopped = run_training(job, options.output_dir, before)
+    trained, stopped = run_training(job, options.output_dir if is_first() else None, before)
     _report(trained, options.output_dir / MODEL)
     return EXIT_INTERRUPTED if stopped else EXIT_DONE
 

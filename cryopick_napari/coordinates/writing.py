@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cryopick_napari.coordinates import relion
 from cryopick_napari.coordinates.base import CoordinateSet, merged
 from cryopick_napari.coordinates.formats import format_named
-from cryopick_napari.coordinates.naming import absolute, place, stem
+from cryopick_napari.coordinates.naming import is_below, place, stem
 from cryopick_napari.coordinates.text import Source
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import replacing
@@ -78,8 +78,12 @@ def write_one(rows: CoordinateSet, folder: Path, format: str, root: Path | None 
     CryopickError
         As `write_coordinates`.
     """
-    kind = format_named(format)
-    return save(place(rows.micrograph, folder, kind.suffix, root), kind.write(rows))
+    return save_one(rows, place(rows.micrograph, folder, format_named(format).suffix, root), format)
+
+
+def save_one(rows: CoordinateSet, file: Path, format: str) -> Path:
+    """Write the file of one micrograph where `targets` says; see `write_one`."""
+    return save(file, format_named(format).write(rows))
 
 
 def write_index(
@@ -105,10 +109,25 @@ def write_index(
     CryopickError
         As `write_coordinates`.
     """
+    if format_named(format).index is None:
+        return None
+    files = {name: path for name, path in targets(names, folder, format, root).items() if path.is_file()}
+    return save_index(files, folder, format, project)
+
+
+def save_index(
+    files: Mapping[str, Path], folder: Path, format: str, project: Path | None = None
+) -> Path | None:
+    """Write the index of coordinate files that are known to be there; see `write_index`.
+
+    Parameters
+    ----------
+    files : mapping of str to Path
+        What `targets` said of each micrograph, in order.
+    """
     kind = format_named(format)
     if kind.index is None:
         return None
-    files = {name: path for name, path in targets(names, folder, format, root).items() if path.is_file()}
     if kind.gather is None:
         index = [(name, _from_project(path, folder, project)) for name, path in files.items()]
         return save(_index_path(folder, format), relion.write_index(index))
@@ -116,7 +135,13 @@ def write_index(
     return save(_index_path(folder, format), kind.gather(*(rows for own in sets for rows in own)))
 
 
-def targets(names: Sequence[str], folder: Path, format: str, root: Path | None = None) -> dict[str, Path]:
+def targets(
+    names: Sequence[str],
+    folder: Path,
+    format: str,
+    root: Path | None = None,
+    owners: dict[str, str] | None = None,
+) -> dict[str, Path]:
     """Say where the file of each micrograph goes, so that trouble is found before the work begins.
 
     Parameters
@@ -130,6 +155,8 @@ def targets(names: Sequence[str], folder: Path, format: str, root: Path | None =
     root : Path, optional
         Of micrographs below this folder only the folders below it are kept; without it a name that
         is absolute or holds ".." is an error.
+    owners : dict, optional
+        Given to several calls, it finds what would clash among all of them; it is added to.
 
     Raises
     ------
@@ -139,7 +166,7 @@ def targets(names: Sequence[str], folder: Path, format: str, root: Path | None =
     """
     suffix = format_named(format).suffix
     files = {name: place(name, folder, suffix, root) for name in names}
-    owners: dict[str, str] = {}
+    owners = {} if owners is None else owners
     for name, file in files.items():
         key = stem(name) if format == "topaz" else str(file)
         if owners.setdefault(key, name) != name:
@@ -175,10 +202,12 @@ def _index_path(folder: Path, format: str) -> Path:
 
 
 def _from_project(path: Path, folder: Path, project: Path | None) -> str:
-    here = absolute(project or Path.cwd())
-    ways = (absolute(path), Path(os.path.realpath(path)))  # the project may have been entered by a link
-    inside = next((way for way in ways if way.is_relative_to(here)), None)
-    return (inside.relative_to(here) if inside else path.relative_to(folder)).as_posix()
+    here = os.path.abspath(project or os.curdir)  # noqa: PTH100, for speed
+    for way in (os.path.abspath, os.path.realpath):  # the project may have been entered by a link
+        full = way(path)
+        if is_below(full, here):
+            return Path(full[len(here) :].lstrip(os.sep)).as_posix()
+    return path.relative_to(folder).as_posix()
 
 
 def save(path: Path, content: str | bytes) -> Path:

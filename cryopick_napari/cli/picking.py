@@ -1,0 +1,85 @@
+"""What ``cryopick pick`` runs, and how its progress is shown."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+
+from cryopick_napari.batch import Picked, PickSettings
+from cryopick_napari.cli.options import note_bare
+from cryopick_napari.cli.progress import bar_of
+from cryopick_napari.journal import Shard
+from cryopick_napari.micrograph import find_micrographs
+from cryopick_napari.micrograph_lists import listed_of, root_of, spacing_of
+from cryopick_napari.picker import Picker
+from cryopick_napari.runs import Runner, pick_arriving, pick_files
+from cryopick_napari.tally import Tally
+from cryopick_napari.watching import Watched, arrivals
+
+REPORT = 60.0  # s between two lines where there is no bar
+
+Job = Generator[Picked | None, None, None]
+
+
+def job_of(
+    options: argparse.Namespace, settings: PickSettings, stop: threading.Event, open_: ExitStack
+) -> tuple[Callable[[Picker], Job], int | None]:
+    """Say what the options make of a picker: a job; and how many micrographs it has, if that is known."""
+    folder = options.output
+    if options.watch is not None:
+        watched = Watched.of(options.watch)
+        quiet = None if options.quiet_time is None else 60 * options.quiet_time
+        coming = arrivals(watched, stop, quiet)
+        runner = _runner(options, stop, open_)
+        return lambda picker: pick_arriving(picker, coming, watched.folder, folder, settings, runner), None
+    paths, listed = find_micrographs(options.paths), listed_of(options.paths)
+    note_bare(options.masks, paths)
+    settings = replace(settings, spacing=spacing_of(options.spacing, listed))
+    names, root = {one.path: one.name for one in listed}, root_of(paths, listed)
+    shard = Shard.parse(options.shard) if options.shard else None
+    count = len(shard.of(paths) if shard else paths)
+    runner = _runner(options, stop, open_)
+    return lambda picker: pick_files(picker, paths, folder, settings, names, root, shard, runner), count
+
+
+def _runner(options: argparse.Namespace, stop: threading.Event, open_: ExitStack) -> Runner | None:
+    """Connect to the scheduler, if one is given, and say what there is to say."""
+    if not options.scheduler:
+        return None
+    from cryopick_napari.cluster import caution, connected, on_cluster
+
+    if warning := caution(options.scheduler):
+        print(f"warning: {warning}", file=sys.stderr)
+    client = open_.enter_context(
+        connected(options.scheduler, options.tls_ca, options.tls_cert, options.tls_key)
+    )
+    workers = len(client.scheduler_info(n_workers=-1)["workers"])
+    print(f"workers: {workers}" if workers else "no workers yet: start some", file=sys.stderr)
+    return partial(on_cluster, client, options.model, options.device, stop)
+
+
+def followed(job: Job, count: int | None, stop: threading.Event) -> Tally:
+    """Run a job under a bar, or with a line a minute where the output is no terminal."""
+    tally = Tally()
+    said = time.monotonic()
+    with bar_of("picking", "micrograph", count) as bar:
+        for picked in job:
+            if picked is not None:
+                tally.add(picked)
+                bar.update()
+                if picked.state == "failed":
+                    bar.write(f"skipped: {picked.message}", file=sys.stderr)
+            bar.set_postfix_str(tally.in_short(), refresh=picked is None)
+            if bar.disable and time.monotonic() - said >= REPORT:
+                print(f"{tally.picked} micrographs: {tally.in_short()}", file=sys.stderr)
+                said = time.monotonic()
+            if stop.is_set():
+                job.close()
+                break
+    return tally
