@@ -12,8 +12,9 @@ import argparse
 import math
 import multiprocessing
 import time
+import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +23,19 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.clicks import scored
+from benchmarks.machine import save
+from benchmarks.real import HERE, load
 from cryopick_napari.config import PickerConfig
 from cryopick_napari.curriculum import Simulated, training_fields
 from cryopick_napari.devices import resolve_device
-from cryopick_napari.metrics import discs
+from cryopick_napari.general import PRIMING, general_picker
+from cryopick_napari.metrics import STRICT, best_threshold, discs
 from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.optimiser import AdamW
-from cryopick_napari.picker import Picker
+from cryopick_napari.peaks import LEAST_SCORE, find_peaks
+from cryopick_napari.picker import Picker, probability_map
+from cryopick_napari.picks import Picks
 from cryopick_napari.rescale import to_network_scale
 from cryopick_napari.template import kernel_of, kernel_side, matched_filter, radial_profile
 from cryopick_napari.training import schedule
@@ -40,6 +47,8 @@ TARGET = 0.5  # radius of the painted discs, particle radii
 EMPTY = 0.35  # part of the crops without a template
 CLICKS = 3, 100  # behind the template of the others
 JITTER = 0.05  # standard deviation of a click, diameters
+# Floor and goal of F1 before the first click.
+WANTED = {"empiar-10017": (0.65, 0.75), "empiar-10146": (0.80, 0.92), "empiar-10146-frame": (0.30, 0.45)}
 WORKERS = multiprocessing.cpu_count()
 
 
@@ -151,6 +160,16 @@ def held_out_loss(picker: Picker, given: Sequence[Lesson]) -> tuple[float, float
     return empty, clicked
 
 
+def threshold_of(picker: Picker, given: Sequence[Lesson]) -> float:
+    """Choose the threshold of the highest F1 on other simulated fields, before the first click."""
+    found = []
+    for one in given:
+        image = torch.from_numpy(one.image.astype(np.float32)).to(picker.device)
+        probability = probability_map(picker.network, image, averaging=True)
+        found.append((find_peaks(probability, DIAMETER / 2, LEAST_SCORE), Picks.of(one.centres)))
+    return best_threshold(found, STRICT * DIAMETER)[0]
+
+
 def train_command(options: argparse.Namespace) -> None:
     start = time.perf_counter()
     given = simulated(options.seed, options.fields)
@@ -172,8 +191,35 @@ def train_command(options: argparse.Namespace) -> None:
         if step % 500 == 0 or step == options.steps:
             empty, clicked = held_out_loss(picker, others)
             line += f" held out: {empty:.4f} before the first click, {clicked:.4f} with clicks"
-            picker.save(options.output)
+            config = replace(picker.config, threshold=threshold_of(picker, others))
+            replace(picker, config=config).save(options.output)
+            line += f"; threshold {config.threshold:.3f}"
         print(line, flush=True)
+
+
+def score_command(options: argparse.Namespace) -> None:
+    splits = tomllib.loads((HERE / "splits.toml").read_text(encoding="utf-8"))
+    lines = [
+        "| set | F1 | F1 at the best threshold | floor / goal | s a field |",
+        "|---|---|---|---|---|",
+    ]
+    for name in options.sets:
+        split = splits[name]
+        examples = load(name, split, "train") + load(name, split, "test")
+        spacing = examples[0].micrograph.spacing
+        assert spacing is not None
+        some = [example.micrograph for example in examples[:: math.ceil(len(examples) / PRIMING)]]
+        picker = general_picker(split["diameter"] / spacing, spacing, some)
+        start = time.perf_counter()
+        cell = scored(picker, examples, (name, "0", 0, "general"), 0.0)
+        seconds = (time.perf_counter() - start) / len(examples)
+        floor, goal = WANTED[name]
+        lines.append(f"| {name} | {cell.f1:.3f} | {cell.best_f1:.3f} | {floor} / {goal} | {seconds:.1f} |")
+        print(lines[-1], flush=True)
+    text = (
+        "\n".join(lines) + "\n\nAll fields of each set: none of their labels were used to train or to choose."
+    )
+    save("general", "python -m benchmarks.general score", text)
 
 
 def main() -> None:
@@ -190,6 +236,9 @@ def main() -> None:
     command.add_argument("--device", default="auto")
     command.add_argument("--output", type=Path, default=Path("general.safetensors"))
     command.set_defaults(run=train_command)
+    command = commands.add_parser("score")
+    command.add_argument("--sets", nargs="+", choices=WANTED, default=list(WANTED))
+    command.set_defaults(run=score_command)
     options = parser.parse_args()
     options.run(options)
 

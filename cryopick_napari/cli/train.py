@@ -6,7 +6,7 @@ import argparse
 import dataclasses
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cryopick_napari.cli import EXIT_DONE, EXIT_INTERRUPTED
 from cryopick_napari.cli.options import add_fields, add_size, given, particle_size
@@ -84,7 +84,6 @@ def run(options: argparse.Namespace) -> int:
     from cryopick_napari.checkpoint import load_checkpoint
     from cryopick_napari.cli.progress import CHECKPOINT, MODEL, run_training
     from cryopick_napari.devices import default_preset, resolve_device
-    from cryopick_napari.examples import new_picker
     from cryopick_napari.files import make_folder
     from cryopick_napari.selftraining import self_train
 
@@ -96,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
     validation = []
     if options.val_data_dir is not None:
         validation = _examples(options, *data_folder(options.val_data_dir), preset)
-    picker = _new_picker(new_picker, options, examples, preset, config.seed)
+    picker = _new_picker(options, examples, preset, config)
     make_folder(options.output_dir)
     resume = None
     if options.resume:
@@ -166,20 +165,22 @@ def _examples(
 
 
 def _new_picker(
-    make: Any, options: argparse.Namespace, examples: list[Example], preset: str, seed: int
+    options: argparse.Namespace, examples: list[Example], preset: str, config: TrainingConfig
 ) -> Picker:
+    from cryopick_napari.examples import new_picker
+
     settings = {
         name: value for name, value in given(options, PickerConfig).items() if name in NETWORK_OPTIONS
     }
-    picker: Picker = make(
+    return new_picker(
         examples,
         options.diameter,
         radius=options.particle_radius,
         preset=preset,
         settings=settings,
-        seed=seed,
+        seed=config.seed,
+        from_scratch=config.from_scratch,
     )
-    return picker
 
 
 def _announce(examples: list[Example], picker: Picker, preset: str, config: TrainingConfig) -> None:

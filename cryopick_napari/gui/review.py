@@ -114,7 +114,7 @@ class Review(ShownPicks):
             field.micrograph,
             picker,
             self.min_distance,
-            is_draft=model is None and not session.learning.is_first_look,
+            is_draft=model is None and not session.learning.untrained,
         )
         if project is not None and model is not None:
             question = replace(question, save=partial(project.save_picks, field.path, model=model))
