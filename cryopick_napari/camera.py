@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,6 +20,8 @@ class Camera:
 
     Attributes
     ----------
+    blur : float
+        Of the sensor, which spreads signal and counted electrons alike: sigma in px.
     coloured : float
         Noise of the detector that grows towards low frequencies, in standard deviations of the picture.
     dead : int
@@ -33,6 +36,7 @@ class Camera:
         Whether the file has 256 grey values.
     """
 
+    blur: float = 0.0
     coloured: float = 0.0
     dead: int = 0
     smeared: int = 0
@@ -46,6 +50,9 @@ IDEAL = Camera()  # the picture as it is
 
 def recorded(image: Image, camera: Camera, rng: np.random.Generator) -> Image:
     """Record a picture (h, w); a camera that does nothing returns it as it is."""
+    if camera.blur:
+        gaussian = np.exp(-2 * (math.pi * camera.blur * _frequencies(image.shape)) ** 2)
+        image = _multiplied(image, gaussian)
     if camera.coloured:
         image = image + np.float32(camera.coloured * image.std()) * _coloured(image.shape, rng)
     if camera.denoising != "none":
@@ -73,11 +80,9 @@ def denoised(image: Image, how: Denoising, strength: float) -> Image:
     import cv2  # slow to import
 
     if how == "low-pass":
-        cut = 0.35 - 0.22 * strength  # cycles a pixel
-        rows, columns = scipy.fft.fftfreq(image.shape[0])[:, None], scipy.fft.rfftfreq(image.shape[1])
+        cut = 0.35 * 0.06**strength  # cycles a pixel: 0.35 to 0.02
         # a Butterworth filter of order 4: no rings
-        spectrum = scipy.fft.rfft2(image) / (1 + (np.hypot(rows, columns) / cut) ** 8)
-        return np.asarray(scipy.fft.irfft2(spectrum, s=image.shape), np.float32)
+        return _multiplied(image, 1 / (1 + (_frequencies(image.shape) / cut) ** 8))
     spread = max(float(image.std()), 1e-12)
     if how == "bilateral":
         return np.asarray(cv2.bilateralFilter(image, 9, (1 + 2 * strength) * spread, 1 + 1.5 * strength))
@@ -90,10 +95,18 @@ def denoised(image: Image, how: Denoising, strength: float) -> Image:
 
 def _coloured(shape: tuple[int, ...], rng: np.random.Generator) -> Image:
     """Make noise (h, w) of unit variance whose power falls as 1 / frequency."""
-    rows, columns = scipy.fft.fftfreq(shape[0])[:, None], scipy.fft.rfftfreq(shape[1])
-    frequency = np.hypot(rows, columns).astype(np.float32)
+    frequency = _frequencies(shape)
     frequency[0, 0] = np.inf
-    noise = scipy.fft.irfft2(
-        scipy.fft.rfft2(rng.standard_normal(shape, np.float32)) / np.sqrt(frequency), s=shape
-    )
-    return np.asarray(noise / max(float(noise.std()), 1e-12), np.float32)
+    noise = _multiplied(rng.standard_normal(shape, np.float32), 1 / np.sqrt(frequency))
+    return np.asarray(noise / max(float(noise.std()), 1e-12))
+
+
+def _frequencies(shape: tuple[int, ...]) -> Image:
+    """Give the frequencies of a picture's half transform, in cycles a pixel."""
+    rows, columns = scipy.fft.fftfreq(shape[0])[:, None], scipy.fft.rfftfreq(shape[1])
+    return np.hypot(rows, columns).astype(np.float32)
+
+
+def _multiplied(image: Image, transfer: NDArray[np.floating]) -> Image:
+    """Multiply the spectrum of a picture (h, w)."""
+    return np.asarray(scipy.fft.irfft2(scipy.fft.rfft2(image) * transfer, s=image.shape), np.float32)

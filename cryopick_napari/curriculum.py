@@ -16,11 +16,14 @@ from cryopick_napari.simulate import simulate
 from cryopick_napari.structures import KINDS, invented
 
 ANGSTROM = 80.0, 400.0  # longest side of a particle in Å: what is picked is rarely smaller or larger
-SNR = 0.04, 4.0  # power of a particle over that of the noise, from single movie frames to sums of all
-SYMMETRIES = *(f"C{n}" for n in range(2, 13)), *(f"D{n}" for n in range(2, 9)), *"TTOOOIII"
-DENOISING: tuple[Denoising, ...] = ("low-pass", "bilateral", "non-local")
+SNR = 0.04, 6.0  # power of a particle over that of the noise, from single movie frames to sums of all
+SHAPES = (*KINDS, "compact", "compact", "elongated", "hollow")  # the commonest more often
+AXIAL = *(f"C{n}" for n in range(2, 13)), *(f"D{n}" for n in range(2, 9))
+POLYHEDRAL = "T", "O", "I"
+DENOISING: tuple[Denoising, ...] = ("low-pass", "low-pass", "bilateral", "non-local")
 # of the noise's power, the most that the structure of the ice makes; the rest is electrons
-ICE_NOISE = 0.7
+ICE_NOISE = 0.5
+UNEVEN = 0.02, 0.4  # deviation of uneven ice over that of the noise
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +85,8 @@ def _surprise(
 ) -> tuple[Scene, float, tuple[str, ...]]:
     """Think of a scene whose particle is ``width`` px across."""
     diameter = _between(ANGSTROM, rng)
-    kind = str(rng.choice(list(KINDS)))
-    symmetry = str(rng.choice(SYMMETRIES)) if rng.random() < 0.5 else "C1"
+    kind = SHAPES[rng.integers(len(SHAPES))]
+    symmetry = _symmetry(kind, rng)
     scene = Scene(
         shape,
         spacing=diameter / width,
@@ -97,7 +100,7 @@ def _surprise(
         b_factor=_between((30.0, 400.0), rng),
         voltage=float(rng.choice([200.0, 300.0])),
         amplitude=float(rng.uniform(0.07, 0.15)),
-        undulation=_between((0.003, 0.03), rng),
+        ripples=(diameter * _between((0.7, 4.0), rng), 20 * diameter),
         gradient=float(rng.uniform(0, 0.15)),
         carbon=_chance(0.15, rng),
         ice=int(rng.integers(1, 5)) if _chance(0.25, rng) else 0,
@@ -111,14 +114,24 @@ def _surprise(
     return _as_noisy(scene, snr, rng), snr, (kind, symmetry, *_words(scene))
 
 
+def _symmetry(kind: str, rng: np.random.Generator) -> str:
+    """Choose a point group that a shape can have."""
+    if kind in ("compact", "hollow") and _chance(0.25, rng):
+        return POLYHEDRAL[rng.integers(len(POLYHEDRAL))]
+    return AXIAL[rng.integers(len(AXIAL))] if _chance(0.5, rng) else "C1"
+
+
 def _camera(width: float, rng: np.random.Generator) -> Camera:
-    denoised = _chance(0.25, rng)
+    denoising = DENOISING[rng.integers(len(DENOISING))] if _chance(0.25, rng) else "none"
+    # a stronger low-pass would leave nothing of particles of this many pixels
+    strongest = 0.4 if denoising == "low-pass" else 1.0
     return Camera(
+        blur=float(rng.uniform(0, 0.6)) if _chance(0.6, rng) else 0.0,
         coloured=float(rng.uniform(0.05, 0.35)) if _chance(0.25, rng) else 0.0,
         dead=int(rng.integers(1, 4)) if _chance(0.08, rng) else 0,
         smeared=int(rng.uniform(0.3, 1) * width) if _chance(0.06, rng) else 0,
-        denoising=DENOISING[rng.integers(len(DENOISING))] if denoised else "none",
-        strength=float(rng.random()),
+        denoising=denoising,
+        strength=strongest * float(rng.random()),
         eight_bit=_chance(0.3, rng),
     )
 
@@ -153,6 +166,7 @@ def _as_noisy(scene: Scene, snr: float, rng: np.random.Generator) -> Scene:
         scene,
         dose=1 / ((1 - of_ice) * noise * scene.spacing**2),
         amorphous=math.sqrt(of_ice * noise) / response * scene.spacing,
+        undulation=_between(UNEVEN, rng) * math.sqrt(noise),
     )
 
 

@@ -42,8 +42,8 @@ class Phantom:
 
     @property
     def diameter(self) -> float:
-        """Longest side in Å, at two sigma."""
-        return longest_side(self.zyx) + 4 * float(self.sigma.max())
+        """Longest side in Å, at one sigma: about where density has fallen to the half."""
+        return longest_side(self.zyx) + 2 * float(self.sigma.max())
 
     def rotated(self, rng: np.random.Generator) -> Phantom:
         """Turn it at random; all orientations are equally likely."""

@@ -64,8 +64,10 @@ class Scene:
         Noise by the structure of the ice: deviation of the phase in rad, averaged over 1 Å².
     undulation : float
         Deviation of the logarithm of the transmission by uneven ice.
+    ripples : (float, float)
+        Least and largest wavelength of uneven ice in Å.
     gradient : float
-        Change of the same from one side of the field to the opposite one.
+        Change of the logarithm of the transmission from one side of the field to the opposite one.
     carbon : bool
         Whether the edge of the carbon film crosses the field; no particle lies on the film.
     ice : int
@@ -101,6 +103,7 @@ class Scene:
     dose: float = 30.0
     amorphous: float = 0.6
     undulation: float = 0.01
+    ripples: tuple[float, float] = (150.0, 750.0)
     gradient: float = 0.03
     carbon: bool = False
     ice: int = 0

@@ -81,7 +81,8 @@ def _specimen(scene: Scene, layout: Layout, rng: np.random.Generator) -> tuple[I
     shape = height, width
     phase = rng.standard_normal(shape, np.float32)
     phase *= scene.amorphous / scene.spacing
-    thickness = scene.undulation * waves(shape, 150 / scene.spacing, 750 / scene.spacing, rng)
+    shortest, longest = (length / scene.spacing for length in scene.ripples)
+    thickness = scene.undulation * waves(shape, shortest, longest, rng)
     thickness += scene.gradient * _slope(shape, rng)
     if scene.carbon:
         _draw_film(phase, thickness, layout.film, scene, rng)

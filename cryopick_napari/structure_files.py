@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,14 @@ from cryopick_napari.mrc import is_plausible, mrc_header, mrc_volume
 from cryopick_napari.phantom import PHASE
 from cryopick_napari.volume import Volume
 
+if TYPE_CHECKING:
+    import gemmi
+
 MODEL_SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif")
 STRUCTURE_SUFFIXES = (*MRC_SUFFIXES, *MODEL_SUFFIXES)
 LARGEST_MAP = 2048  # voxels on a side
 LARGEST_MODEL = 1 << 30  # bytes
+MOST_ATOMS = 20_000_000  # three times those of the largest virus with a model
 LONGEST_MODEL = 5000.0  # Å; the largest virus of known structure is half of it
 VOXELS = 160  # on the longest side, at most: with the padding of the transform, 0.5 GB
 NOISE = 3.0  # robust deviations from the middle of a map below which a voxel is empty
@@ -90,7 +94,7 @@ def read_map(path: Path, voxel_size: float | None = None) -> tuple[NDArray[Any],
 def _from_map(path: Path, density: NDArray[Any], spacing: float) -> Volume:
     """Take what rises over a map's background, at the mean density of protein."""
     with np.errstate(all="ignore"):
-        voxels, step = _coarser(density)
+        voxels, step = _coarser(path, density)
         if not np.isfinite(voxels).all():
             raise CryopickError(f"{path}: holds numbers that are not finite: export it again")
         middle = np.median(voxels)
@@ -100,15 +104,16 @@ def _from_map(path: Path, density: NDArray[Any], spacing: float) -> Volume:
     particle[particle < 0.02 * particle.max()] = 0
     if not particle.any():
         raise CryopickError(f"{path}: shows nothing but background: give a map of a particle")
-    return Volume.of(particle * (PHASE / particle[particle > 0].mean()), spacing * step)
+    # most of the density, not most of the voxels, is as dense as protein: a map's edge is soft
+    return Volume.of(particle * (PHASE / np.average(particle, weights=particle)), spacing * step)
 
 
-def _coarser(density: NDArray[Any]) -> tuple[NDArray[np.float32], int]:
+def _coarser(path: Path, density: NDArray[Any]) -> tuple[NDArray[np.float32], int]:
     """Average blocks until no side is longer than `VOXELS`; tell the blocks' side too."""
     step = math.ceil(max(density.shape) / VOXELS)
     kept = [side // step for side in density.shape]
     if min(kept) < 1:
-        raise CryopickError("a map must not be hundreds of times longer than wide: give one of a particle")
+        raise CryopickError(f"{path}: is {step} times longer than wide or more: give a map of a particle")
     depth, rows, columns = (side * step for side in kept)
     slabs = [
         np.asarray(density[at : at + step, :rows, :columns], np.float32)
@@ -132,10 +137,13 @@ def _atoms(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         raise CryopickError(f"{path}: has {size >> 20} MB: give a smaller part of the model")
     with decoding(path, "PDB or mmCIF"):
         structure = gemmi.read_structure(str(path))
+        structure.remove_waters()
+        copies = max((len(part.operators) for part in _assembly(structure)), default=1)
+        if copies * sum(model.count_atom_sites() for model in structure) > MOST_ATOMS:
+            raise CryopickError(f"{path}: its assembly has over {MOST_ATOMS:.0e} atoms: give a part of it")
         if structure.assemblies:
             name = structure.assemblies[0].name
             structure.transform_to_assembly(name, gemmi.HowToNameCopiedChain.Dup)
-        structure.remove_waters()
         atoms = [
             (*place.atom.pos.tolist(), place.atom.element.weight * place.atom.occ)
             for place in (structure[0].all() if len(structure) else ())
@@ -147,6 +155,11 @@ def _atoms(path: Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if np.ptp(table[:, :3], axis=0).max() > LONGEST_MODEL:
         raise CryopickError(f"{path}: is longer than {LONGEST_MODEL:.0f} Å: give a single particle")
     return table[:, 2::-1], table[:, 3]
+
+
+def _assembly(structure: gemmi.Structure) -> list[gemmi.Assembly.Gen]:
+    """List how the first assembly of a structure is made, if it says so."""
+    return list(structure.assemblies[0].generators) if len(structure.assemblies) else []
 
 
 def _from_atoms(zyx: NDArray[np.float64], mass: NDArray[np.float64]) -> Volume:

@@ -27,6 +27,8 @@ class Volume:
     spectrum : (n, n, n // 2 + 1) complex64
         Fourier transform of the projected phase a length (rad/Å), times the volume of a voxel; the first
         two axes run from the lowest frequency to the highest, the last from 0.
+    mass : float
+        Integral of the projected phase, in rad Å².
     spacing : float
         Å a voxel.
     diameter : float
@@ -38,6 +40,7 @@ class Volume:
     """
 
     spectrum: NDArray[np.complex64]
+    mass: float
     spacing: float
     diameter: float
     reach: float
@@ -63,7 +66,9 @@ class Volume:
             part = np.asarray(part / _along(axis, fade), np.float32)
         spectrum = scipy.fft.rfftn(part, (size,) * 3, overwrite_x=True)
         spectrum = scipy.fft.fftshift(_moved(spectrum, centre) * np.float32(spacing**3), axes=(0, 1))
-        return cls(spectrum, spacing, side, reach * spacing, Rotation.identity())
+        return cls(
+            spectrum, float(weights.sum()) * spacing**3, spacing, side, reach * spacing, Rotation.identity()
+        )
 
     def rotated(self, rng: np.random.Generator) -> Volume:
         """Turn it at random; all orientations are equally likely."""
@@ -95,6 +100,8 @@ class Volume:
         values = map_coordinates(self.spectrum, at.T, order=1)
         plane = np.zeros(y.shape, complex)
         plane[known] = np.where(mirrored, values.conj(), values)
+        # the one place that is never between frequencies, where undoing what interpolation fades is wrong
+        plane[0, 0] = self.mass
         return plane
 
 

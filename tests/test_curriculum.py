@@ -45,7 +45,7 @@ def test_particles_are_where_they_are_said_to_be_and_as_light_as_said(fields):
     assert np.mean(right) > 0.9
 
 
-def test_there_is_everything_in_a_thousand_fields_or_less(fields):
+def test_there_is_everything_in_a_hundred_and_fifty_fields(fields):
     words = {word for field in islice(training_fields(0, shape=(64, 64)), 150) for word in field.kind}
     assert words >= {"carbon", "ice", "gold", "aggregates", "dead", "smeared", "light", "8-bit", "coloured"}
     assert words >= {"low-pass", "bilateral", "non-local", "empty", "hollow", "rod", "ring", "disc", "lobed"}

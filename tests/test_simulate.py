@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_laplace, maximum_filter
 from scipy.spatial.distance import pdist
 
+from cryopick_napari.camera import Camera
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.metrics import best_threshold
 from cryopick_napari.micrograph import Micrograph
-from cryopick_napari.optics import contrast_transfer, wavelength
+from cryopick_napari.optics import contrast_transfer, filtered, underfocus, wavelength
 from cryopick_napari.phantom import debris, protein
 from cryopick_napari.picks import Picks
 from cryopick_napari.scene import arrange
 from cryopick_napari.simulate import SAMPLE_DIAMETER, SAMPLES, Scene, sample, samples, simulate, write_samples
+from cryopick_napari.structures import invented
 
 SMALL = Scene(shape=(256, 300), spacing=4.0, diameter=120.0)
 CLEAN = replace(SMALL, dose=np.inf, amorphous=0.0, undulation=0.0, gradient=0.0, debris=0.0)
@@ -116,6 +118,46 @@ def test_ice_is_dark_and_has_no_particles():
         assert np.hypot(*(layout.particles - (y, x)).T).min() > 0.5 * (size + scene.width)
 
 
+@pytest.mark.parametrize("word", ["ice", "gold", "aggregates", "debris"])
+def test_each_contamination_is_seen_where_it_lies_and_nowhere_else(word):
+    scene = replace(CLEAN, shape=(400, 420), particles=10 if word == "debris" else 0, defocus=1.0)
+    dirty = replace(scene, **{word: 0.3 if word == "debris" else 2})
+    layout = arrange(dirty, 4)
+    places = {"ice": layout.crystals, "gold": layout.beads, "aggregates": layout.heaps}.get(
+        word, layout.debris
+    )
+    assert len(places)
+    image, truth = simulate(dirty, 4)
+    assert len(truth) == scene.particles
+    added = np.abs(image.image - simulate(scene, 4)[0].image)
+    rows, columns = np.indices(scene.shape)
+    distance = np.min([np.hypot(rows - y, columns - x) for y, x in places], axis=0)
+    assert added[distance < 8].mean() > 0.01
+    assert added[distance < 8].mean() > 10 * added[distance > 3.5 * scene.width].mean()
+
+
+@pytest.mark.parametrize("light", [False, True])
+def test_a_particle_lies_where_its_projection_correlates_best(light):
+    particle = invented("lobed", "C1", 120.0, np.random.default_rng(2))
+    scene = replace(SMALL, particles=1, structure=particle, dose=200.0, light=light, carbon=True, gold=2)
+    seen = 0
+    for seed in range(8):
+        micrograph, truth = simulate(scene, seed)
+        for y, x in truth.within(scene.shape, 20).yx:
+            # the same pose is drawn from the same generator, after film and ice of its own
+            clean = simulate(replace(scene, dose=np.inf), seed)[0].image
+            empty = simulate(replace(scene, dose=np.inf, particles=0), seed)[0].image
+            pattern = clean - empty
+            image = micrograph.image - empty * (200.0 * scene.spacing**2)
+            spectrum = np.fft.rfft2(image) * np.conj(np.fft.rfft2(pattern))
+            peak = np.unravel_index(np.fft.irfft2(spectrum, s=scene.shape).argmax(), scene.shape)
+            assert all(min(p, n - p) <= 1 for p, n in zip(peak, scene.shape, strict=True))
+            weight = np.abs(pattern) > 0.3 * np.abs(pattern).max()
+            assert np.abs(centroid(weight.astype(float)) - (y, x)).max() < 0.3 * scene.width
+            seen += 1
+    assert seen > 3
+
+
 def test_debris_does_not_move_particles():
     few, many = (arrange(replace(SMALL, debris=amount), 0) for amount in (0.1, 2.0))
     np.testing.assert_array_equal(few.particles, many.particles)
@@ -145,6 +187,36 @@ def test_the_transfer_function_crosses_zero_where_it_should():
     transfer = contrast_transfer(zeros.astype(np.float32), 1.5, aberration=0.0, amplitude=0.0)
     np.testing.assert_allclose(transfer, 0, atol=1e-5)
     assert contrast_transfer(np.zeros(1, np.float32), 1.5)[0] == pytest.approx(0.07)
+
+
+def test_astigmatism_moves_the_zeros_along_its_axes():
+    rows, columns = np.meshgrid(np.fft.fftfreq(64, 3.0), np.fft.rfftfreq(64, 3.0), indexing="ij")
+    focus = underfocus(rows.astype(np.float32), columns.astype(np.float32), 1.5, 0.4, 90.0)
+    assert focus[5, 0] == pytest.approx(1.7)  # along the rows' axis, where the azimuth points
+    assert focus[0, 5] == pytest.approx(1.3)
+    assert focus[5, 5] == pytest.approx(1.5)
+
+
+def test_noise_through_the_microscope_has_no_power_where_theory_says_zero():
+    white = np.random.default_rng(0).standard_normal((512, 512)).astype(np.float32)
+    image = filtered(white, 2.0, 2.0, aberration=0.0, amplitude=0.0, astigmatism=0.5, azimuth=0.0)
+    power = np.abs(np.fft.rfft2(image)) ** 2
+    # k^2 = n / (lambda defocus); 2.25 µm along columns, 1.75 along rows
+    for n in (1, 2, 3):
+        along = np.sqrt(n / wavelength(300) / 2.25e4) * 512 * 2.0
+        across = np.sqrt(n / wavelength(300) / 1.75e4) * 512 * 2.0
+        half = np.sqrt((n - 0.5) / wavelength(300) / 2.25e4) * 512 * 2.0
+        assert power[:3, round(along)].mean() < 0.05 * power[:3, round(half) - 2 : round(half) + 3].mean()
+        assert power[round(across), :3].mean() < 0.05 * power[:3, round(half) - 2 : round(half) + 3].mean()
+
+
+def test_smeared_rows_and_columns_hold_no_particle():
+    scene = replace(SMALL, camera=Camera(smeared=40), particles=40, gap=0.3)
+    micrograph, truth = simulate(scene, 0)
+    assert (micrograph.image[:40] == micrograph.image[40]).all()
+    assert (micrograph.image[:, :40] == micrograph.image[:, 40:41]).all()
+    assert len(truth) < len(arrange(scene, 0).particles)
+    assert truth.yx.min() >= 39.5
 
 
 @pytest.mark.parametrize("seed", range(3))

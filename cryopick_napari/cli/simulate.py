@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 SHAPES = ("compact", "elongated", "hollow", "lobed", "ring", "rod", "disc")
 DENOISING = ("none", "low-pass", "bilateral", "non-local")
 DIAMETER = 150.0  # Å
+SMALLEST = 8  # px of a particle; what is smaller cannot be picked
+AMORPHOUS = 0.3  # as in real micrographs whose spectra were compared, see `Scene`
 LARGEST = 1 << 28  # px of a field: 16384 x 16384
 
 
@@ -76,6 +78,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--light", action="store_true", help="particles lighter than the ice")
     _count(group, "--dead", 0, "dead rows and columns")
     group.add_argument("--denoising", choices=DENOISING, default="none", help="of the picture (default none)")
+    group.add_argument(
+        "--strength", type=float, default=0.5, metavar="N", help="of that, 0 to 1 (default 0.5)"
+    )
     group.add_argument("--eight-bit", action="store_true", help="only 256 grey values")
 
 
@@ -123,7 +128,8 @@ def _structure(options: argparse.Namespace) -> tuple[Structure, str]:
         if options.voxel_size is not None:
             raise CryopickError("--voxel-size is of a density map: give one as --structure, or drop it")
         group = (options.symmetry or "C1").upper()
-        return invented(shape, group, options.diameter or DIAMETER, rng), f"{shape} particle, {group}"
+        diameter = DIAMETER if options.diameter is None else options.diameter
+        return invented(shape, group, diameter, rng), f"{shape} particle, {group}"
     from cryopick_napari.structure_files import read_structure
 
     if options.symmetry is not None or options.diameter is not None:
@@ -135,6 +141,8 @@ def _scene(options: argparse.Namespace, structure: Structure) -> Scene:
     from cryopick_napari.camera import Camera
     from cryopick_napari.scene import Scene
 
+    if options.spacing > 0 and structure.diameter / options.spacing < SMALLEST:
+        raise CryopickError(f"a particle would be less than {SMALLEST} px wide: give a smaller --spacing")
     return Scene(
         tuple(options.shape),
         options.spacing,
@@ -142,6 +150,7 @@ def _scene(options: argparse.Namespace, structure: Structure) -> Scene:
         particles=options.particles,
         gap=options.gap,
         dose=options.dose,
+        amorphous=AMORPHOUS,
         carbon=options.carbon,
         ice=options.ice,
         gold=options.gold,
@@ -149,5 +158,10 @@ def _scene(options: argparse.Namespace, structure: Structure) -> Scene:
         light=options.light,
         voltage=options.voltage,
         structure=structure,
-        camera=Camera(dead=options.dead, denoising=options.denoising, eight_bit=options.eight_bit),
+        camera=Camera(
+            dead=options.dead,
+            denoising=options.denoising,
+            strength=options.strength,
+            eight_bit=options.eight_bit,
+        ),
     )
