@@ -138,6 +138,9 @@ class TrainingConfig:
     attention_supervision: float = setting(
         0.0, "weight of a loss that pulls the attention maps to the particles' discs", usual="0.1-0.3"
     )
+    from_scratch: bool = setting(
+        False, "start from random weights also where those of the general model would fit"
+    )
     first_look: bool = setting(
         True, "end with the matched filter of the labels, or with both together, where held-out labels say so"
     )
@@ -268,6 +271,7 @@ PRESETS = {
             "retrain_epochs": 30,
             "negative_threshold": 0.05,
             "first_look": False,
+            "from_scratch": True,
             "epoch_crops": 1280,
             "batch_size": 128,
             "patch_size": 128,
@@ -277,6 +281,16 @@ PRESETS = {
     ),
 }
 
+
+# How the general model's network is built: what a training starts from must be the same.
+GENERAL: dict[str, Any] = {
+    "network_diameter": 13.5,
+    "base_features": 16,
+    "depth": 3,
+    "gate": "additive",
+    "spatial_attention": False,
+    "filter_channel": True,
+}
 
 # A few clicks are soon learned by heart: less of everything does better.
 CLICKS_TRAINING = {"learning_rate": 1e-3, "initial_epochs": 5}

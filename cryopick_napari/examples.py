@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cryopick_napari.config import PRESETS, ParticleSize, PickerConfig
+from cryopick_napari.config import GENERAL, PRESETS, ParticleSize, PickerConfig
 from cryopick_napari.coordinates import match, read_coordinates
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.fields import inside
+from cryopick_napari.general import from_general
 from cryopick_napari.labels import Example, Labels, look_complete
 from cryopick_napari.masks import masked
 from cryopick_napari.micrograph import Micrograph, read_micrograph, read_size
@@ -135,8 +136,9 @@ def new_picker(
     preset: str = "small",
     settings: Mapping[str, Any] | None = None,
     seed: int = 42,
+    from_scratch: bool = False,
 ) -> Picker:
-    """Make an untrained picker that suits the labelled micrographs.
+    """Make a picker to train that suits the labelled micrographs.
 
     Parameters
     ----------
@@ -150,14 +152,23 @@ def new_picker(
     settings : mapping, optional
         Fields of `PickerConfig` that are to differ from the preset's.
     seed : int
-        Of the initial weights.
+        Of the initial weights, where they are random.
+    from_scratch : bool
+        Take random weights also where the general model's would fit: with the preset ``small``, unless the
+        settings ask for another network.
 
     Raises
     ------
     CryopickError
         If the size is missing, impossible, or larger than a field.
     """
-    chosen = {**PRESETS[preset].picker, **(settings or {})}
+    own = settings or {}
+    starts_general = (
+        preset == "small"
+        and not from_scratch
+        and all(own.get(name, value) == value for name, value in GENERAL.items())
+    )
+    chosen = {**PRESETS[preset].picker, **(GENERAL if starts_general else {}), **own}
     size = _size(diameter, radius, chosen)
     first = examples[0].micrograph
     pixels = size.in_pixels(first.spacing)
@@ -180,8 +191,8 @@ def new_picker(
     fitting = {"polarity": polarity(profile)} | (FAINT_SETTINGS if np.ptp(profile) < FAINT else {})
     if _contradict_mask(examples, replace(config, polarity=fitting["polarity"])):
         fitting["contamination_mask"] = False  # what looks like contamination is none here
-    own = {name: value for name, value in fitting.items() if name not in chosen}
-    return Picker.new(replace(config, **own), seed)
+    config = replace(config, **{name: value for name, value in fitting.items() if name not in chosen})
+    return from_general(config) if starts_general else Picker.new(config, seed)
 
 
 def network_diameter(diameter: float, shape: tuple[int, int]) -> float:

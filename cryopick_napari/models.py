@@ -93,12 +93,12 @@ class Models:
         except OSError as error:
             raise CryopickError(f"cannot rename {source}: {error.strerror or error}") from error
 
-    def new_name(self) -> str:
-        """Give a name that no model has yet."""
+    def new_name(self, kind: str = "model") -> str:
+        """Give a numbered name that no model has yet."""
         number = 1
-        while self.file(f"model {number}").exists():
+        while self.file(f"{kind} {number}").exists():
             number += 1
-        return f"model {number}"
+        return f"{kind} {number}"
 
     def record(self, name: str) -> ModelRecord:
         """Read how a model was made; little is known of one without its record."""

@@ -8,7 +8,7 @@ import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cryopick_napari.cli import EXIT_DONE, EXIT_INTERRUPTED
 from cryopick_napari.cli.options import (
@@ -128,7 +128,6 @@ def _run(options: argparse.Namespace) -> int:
     from cryopick_napari.cli.progress import CHECKPOINT, MODEL, run_training
     from cryopick_napari.devices import default_preset, resolve_device
     from cryopick_napari.distribution import is_first
-    from cryopick_napari.examples import new_picker
     from cryopick_napari.files import make_folder
     from cryopick_napari.flip import flip_warning, most_labelled
     from cryopick_napari.micrograph import find_micrographs
@@ -144,7 +143,7 @@ def _run(options: argparse.Namespace) -> int:
     validation = []
     if options.val_data_dir is not None:
         validation = _examples(options, *data_folder(options.val_data_dir), preset)
-    picker = _new_picker(new_picker, options, examples, preset, config.seed)
+    picker = _new_picker(options, examples, preset, config)
     make_folder(options.output_dir)
     resume = None
     if options.resume:
@@ -219,20 +218,22 @@ def _examples(
 
 
 def _new_picker(
-    make: Any, options: argparse.Namespace, examples: list[Example], preset: str, seed: int
+    options: argparse.Namespace, examples: list[Example], preset: str, config: TrainingConfig
 ) -> Picker:
+    from cryopick_napari.examples import new_picker
+
     settings = {
         name: value for name, value in given(options, PickerConfig).items() if name in NETWORK_OPTIONS
     }
-    picker: Picker = make(
+    return new_picker(
         examples,
         options.diameter,
         radius=options.particle_radius,
         preset=preset,
         settings=settings,
-        seed=seed,
+        seed=config.seed,
+        from_scratch=config.from_scratch,
     )
-    return picker
 
 
 def _announce(

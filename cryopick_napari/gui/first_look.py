@@ -1,4 +1,4 @@
-"""A first look at what the clicks find, renewed at every click until there is a model."""
+"""Picks before any training: by the general model, then at every click by what was clicked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAUSE = 100  # ms without a click before it is renewed
 
 
 class FirstLook(QObject):
-    """Puts the matched filter of the clicks in use while the project has no model."""
+    """Puts the general model in use, and from the third click on a first look, until there is a model."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -51,29 +51,29 @@ class FirstLook(QObject):
         field, size = session.field, session.settings.size
         if field is None or size is None or session.known_diameter is None or not self._is_wanted():
             return
-        if len(session.labels.positives) < LEAST_CLICKS:
-            if field.path == self._of:  # the look at another micrograph's clicks stays
-                session.learning.take_first_look(None)
-            return
+        has_clicks = len(session.labels.positives) >= LEAST_CLICKS
+        if not has_clicks and self._of not in (None, field.path):
+            return  # the look at another micrograph's clicks stays
         if self._job is not None:
             self._is_stale = True
             return
         look = partial(looked, field.micrograph, session.labels, size)
         job = self._job = Job(once(look), "first look")
-        job.returned.connect(lambda picker: self._take(job, field.path, picker))
+        of = field.path if has_clicks else None
+        job.returned.connect(lambda picker: self._take(job, of, picker))
         job.failed.connect(lambda error: session.say(error) if job is self._job else None)
         job.finished.connect(lambda: self._on_finished(job))
         job.start()
 
     def _is_wanted(self) -> bool:
         learning = self._session.learning
-        is_free = learning.picker is None or learning.is_first_look
+        is_free = learning.picker is None or bool(learning.untrained)
         return is_free and self._session.settings.model is None and not learning.is_running
 
-    def _take(self, job: Job, path: Path, picker: Picker | None) -> None:
-        if job is self._job and picker is not None and self._is_wanted():
-            self._of = path
-            self._session.learning.take_first_look(picker)
+    def _take(self, job: Job, of: Path | None, picker: Picker) -> None:
+        if job is self._job and self._is_wanted():
+            self._of = of
+            self._session.learning.take_untrained(picker)
 
     def _on_finished(self, job: Job) -> None:
         if job is self._job:
@@ -83,16 +83,21 @@ class FirstLook(QObject):
                 self._soon.start()
 
 
-def looked(micrograph: Micrograph, labels: Labels, size: ParticleSize) -> Picker | None:
-    """Take a first look, in a job; None if the labels lie on dead ground."""
+def looked(micrograph: Micrograph, labels: Labels, size: ParticleSize) -> Picker:
+    """Make a picker without training, in a job: of the clicks, or the general one before there are enough."""
     import_torch()
     from cryopick_napari.examples import new_picker
     from cryopick_napari.first_look import first_look
+    from cryopick_napari.general import general_picker
 
+    def general() -> Picker:
+        return general_picker(size.in_pixels(micrograph.spacing), micrograph.spacing, [micrograph])
+
+    if len(labels.positives) < LEAST_CLICKS:
+        return general()
     example = Example(micrograph, labels)
     diameter, radius = (size.diameter, None) if size.in_angstrom else (None, size.diameter / 2)
-    untrained = new_picker([example], diameter, radius=radius)
     try:
-        return first_look([example], untrained.config)
-    except CryopickError:
-        return None
+        return first_look([example], new_picker([example], diameter, radius=radius).config)
+    except CryopickError:  # they lie on dead ground
+        return general()

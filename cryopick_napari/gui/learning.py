@@ -12,7 +12,7 @@ from qtpy.QtCore import Signal
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.activity import Activity
 from cryopick_napari.gui.lesson import Lesson, can_resume, interrupted, spread
-from cryopick_napari.gui.model_files import Model, suggested_preset
+from cryopick_napari.gui.model_files import Model, keep_model, suggested_preset
 from cryopick_napari.gui.models_in_use import ModelsInUse
 from cryopick_napari.gui.teaching import Step, teach
 from cryopick_napari.gui.worker import Job, once
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cryopick_napari.picker import Picker
     from cryopick_napari.training import Progress
 
+UNTRAINED = ("general model", "first look")
 TELL_EVERY = 0.1  # s; steps in between are not told one by one
 
 
@@ -138,15 +139,32 @@ class Learning(ModelsInUse):
         self._begin(interrupted(self.session.opened()), resumes=True)
 
     @property
-    def is_first_look(self) -> bool:
-        """Whether what is in use was not trained: the matched filter of the clicks."""
-        return self.picker is not None and self.record is None and not self.picker.config.depth
+    def untrained(self) -> str:
+        """What is in use that was not trained here: ``general model`` or ``first look``; else nothing."""
+        if self.picker is None or self.record is not None:
+            return ""
+        answer: str = self.picker.training.get("answer", "")
+        return answer if answer in UNTRAINED else ""
 
-    def take_first_look(self, picker: Picker | None) -> None:
-        """Use the matched filter of the clicks, as long as there is no model; None takes it away."""
+    def take_untrained(self, picker: Picker) -> None:
+        """Use what needs no training, as long as there is no model."""
         if self.picker is not picker:
             self._put_in_use(picker, None)
             self.changed.emit()
+
+    def keep(self) -> None:
+        """Make a model of the project of what is in use untrained, so that it picks all micrographs.
+
+        Raises
+        ------
+        CryopickError
+            If there is none, or no project is open.
+        """
+        picker, kind = self.picker, self.untrained
+        if picker is None or not kind:
+            raise CryopickError("there is nothing to keep: say how large the particle is, under Label")
+        models = self.session.opened().models
+        self._fetch(lambda: keep_model(models, picker, kind))
 
     def stop(self) -> None:
         """Have enough: the best model so far is kept, and the training can go on later."""

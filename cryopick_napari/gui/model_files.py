@@ -52,6 +52,20 @@ def import_model(models: Models, path: Path) -> Model:
     return Model(picker, record)
 
 
+def keep_model(models: Models, picker: Picker, name: str) -> Model:
+    """Save a model that is in use without having been trained here.
+
+    Raises
+    ------
+    CryopickError
+        If it cannot be written.
+    """
+    validation = picker.training.get("validation", {})
+    record = ModelRecord(models.new_name(name), time.time(), validation=validation)
+    models.save(picker, record)
+    return Model(picker, record)
+
+
 def _load(path: Path) -> Picker:
     import_torch()
     from cryopick_napari.devices import resolve_device

@@ -133,7 +133,7 @@ class Review(ShownPicks):
             picker,
             self.min_distance,
             self.avoids_contamination,
-            is_draft=model is None and not session.learning.is_first_look,
+            is_draft=model is None and not session.learning.untrained,
         )
         if project is not None and model is not None:
             made_by = session.settings.picked_by(model) or model

@@ -66,7 +66,7 @@ def _taught(lesson: Lesson, project: Project, resumes: bool) -> Generator[Step, 
         return None
     only_clicks = not any(labels.complete for labels in lesson.labels.values())
     config = training_config(preset, only_clicks, lesson.training)
-    picker = _new_picker(lesson, examples, preset, config.seed)
+    picker = _new_picker(lesson, examples, preset, config.seed, config.from_scratch)
     resume = load_checkpoint(project.folder / TRAINING, "training") if resumes else None
     if resume is None:
         begin(project, replace(lesson, preset=preset))
@@ -97,7 +97,9 @@ def _examples(lesson: Lesson) -> Generator[Step, bool | None, list[Example]]:
     return examples
 
 
-def _new_picker(lesson: Lesson, examples: Sequence[Example], preset: str, seed: int) -> Picker:
+def _new_picker(
+    lesson: Lesson, examples: Sequence[Example], preset: str, seed: int, from_scratch: bool
+) -> Picker:
     from cryopick_napari.examples import new_picker
 
     size = lesson.size
@@ -108,6 +110,7 @@ def _new_picker(lesson: Lesson, examples: Sequence[Example], preset: str, seed: 
         preset=preset,
         settings=lesson.picker,
         seed=seed,
+        from_scratch=from_scratch,
     )
 
 

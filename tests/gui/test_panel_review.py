@@ -49,10 +49,7 @@ def test_without_micrographs_or_a_model_the_next_step_is_said(session, qtbot):
     assert panel.state.text() == "Open micrographs to begin (Micrographs)."
     session.open_paths(samples())
     qtbot.waitUntil(lambda: session.field is not None, timeout=10_000)
-    assert (
-        panel.state.text()
-        == "No model yet: click three particles for a first look (Label), then train (Train)."
-    )
+    assert panel.state.text() == "No model yet: say how large the particle is (Label), and picks appear."
     for button in (panel.accept, panel.reject, panel.uncertain, panel.accept_all):
         assert not button.isEnabled()
     assert not panel.numbers.isEnabled()

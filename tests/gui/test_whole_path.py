@@ -77,7 +77,9 @@ def test_from_clicks_to_a_star_file(widget, tmp_path, monkeypatch):
     chosen = np.random.default_rng(0).permutation(len(truth))[:CLICKS]
     assert f1(widget, truth) == 0
     open_samples_and_click(widget, truth.yx[chosen])
-    wait_until(lambda: session.learning.is_first_look and len(session.review.picks), 30, "the first look")
+    wait_until(
+        lambda: session.learning.untrained == "first look" and len(session.review.picks), 30, "the first look"
+    )
     first = f1(widget, truth)
     train(widget)
     print(f"first look {first:.3f}, trained {f1(widget, truth):.3f}")

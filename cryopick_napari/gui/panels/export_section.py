@@ -204,7 +204,9 @@ class ExportSection(QWidget):
         if not session.micrographs:
             return "Open micrographs to begin."
         if session.settings.model is None and source != "labels":
-            return "Train a model first, or export your labels."
+            untrained = session.learning.untrained
+            first = f"Keep the {untrained} first, above" if untrained else "Train a model first"
+            return f"{first}, or export your labels."
         if session.picking.is_writing:
             return "Coordinates are being written."
         if summary is None:

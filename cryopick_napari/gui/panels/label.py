@@ -42,10 +42,16 @@ WORDS = {
         "double-click or press Enter at the last one.",
     ),
 }
-LOOK = (
-    "<b>First look</b>: {:,} places like your clicks are circled. Nothing is trained yet: "
-    "click some that are missed, then go on to Train."
-)
+LOOKS = {
+    "general model": (
+        "<b>Before your first click</b>: {:,} places are circled by the general model, which learned from "
+        "simulations only. Click some particles, right or missed: the picks follow."
+    ),
+    "first look": (
+        "<b>First look</b>: {:,} places like your clicks are circled. Nothing is trained yet: "
+        "click some that are missed, then go on to Train."
+    ),
+}
 CLICKING = (Tool.ADD, Tool.NEGATIVE, Tool.REMOVE, Tool.ERASE, Tool.MOVE)
 
 
@@ -184,9 +190,9 @@ class LabelPanel(QWidget):
 
     def _show_look(self) -> None:
         """Say where the circles on the micrograph come from."""
-        is_look = self.session.learning.is_first_look
+        words = LOOKS.get(self.session.learning.untrained, "")
         shown = int(self.session.review.is_shown().sum())
-        self.look.setText(LOOK.format(shown) if is_look and shown else "")
+        self.look.setText(words.format(shown) if shown else "")
         self.look.setVisible(bool(self.look.text()))
 
     def _areas_text(self, labels: Labels) -> str:

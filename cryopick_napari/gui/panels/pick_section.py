@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
 
 
+KEEP = "Makes a model of the project of it, which can then pick all micrographs; you can still train later."
+
+
 class PickSection(QWidget):
     """Start and stop the picking of the project, and see how far it is."""
 
@@ -40,7 +43,8 @@ class PickSection(QWidget):
         self._show()
 
     def _start(self) -> None:
-        self.session.guarded(self.session.picking.start)
+        session = self.session
+        session.guarded(session.picking.start if session.settings.model else session.learning.keep)
 
     def _show(self) -> None:
         picking = self.session.picking
@@ -66,8 +70,10 @@ class PickSection(QWidget):
             return False, "Stopping..." if picking.is_stopping else "Picking...", "It runs."
         if session.project is None or not session.micrographs:
             return False, plain, "Open micrographs first."
+        if session.settings.model is None and session.learning.untrained:
+            return True, f"Keep the {session.learning.untrained}", KEEP
         if session.settings.model is None:
-            return False, plain, "Train a model first, under Train."
+            return False, plain, "Say how large the particle is (Label), or train a model (Train)."
         if count is None:
             return False, plain, "Being counted."
         if not count:
@@ -85,7 +91,9 @@ class PickSection(QWidget):
         if session.project is None or not session.micrographs:
             return "Open micrographs to begin."
         if session.settings.model is None:
-            return "Train a model first, or export your labels."
+            if what := session.learning.untrained:
+                return f"The {what} is not kept yet. Keep it to pick all micrographs with it, or train."
+            return "Say how large the particle is (Label), train a model (Train), or export your labels."
         if picking.is_running and step is None:
             said.append("Getting ready...")
         elif step is not None:

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
 
 TALLEST_HISTOGRAM = 160  # px
+# Models that are not saved under a name; without a word of what they are, they are being trained.
+NAMELESS = {
+    "general model": "general model (it has learned from simulations only)",
+    "first look": "first look (your clicks; nothing is trained yet)",
+    "": "the model in training",
+}
 
 
 class ReviewPanel(QWidget):
@@ -139,14 +145,6 @@ class ReviewPanel(QWidget):
             self.choice.setText("Click a pick, here or on the micrograph, to select it.")
         self.choice.setVisible(len(self.review.picks) > 0)
 
-    def _nameless(self) -> str:
-        is_look = self.session.learning.is_first_look
-        return (
-            "first look (your clicks' average; nothing is trained yet)"
-            if is_look
-            else "the model in training"
-        )
-
     def _state_text(self) -> str:
         session, review, learning = self.session, self.review, self.session.learning
         if session.current is None:
@@ -154,13 +152,13 @@ class ReviewPanel(QWidget):
         if learning.picker is None and not len(review.picks):
             if learning.model_name or learning.is_running:
                 return "The model is not ready yet."
-            return "No model yet: click three particles for a first look (Label), then train (Train)."
+            return "No model yet: say how large the particle is (Label), and picks appear."
         if review.problem:
             return f"The model could not look at this micrograph: {review.problem}"
         if not len(review.picks):
             return "Looking for particles…" if review.is_running else "The model finds nothing here."
         shown = int(np.count_nonzero(review.is_shown()))
-        model = learning.model_name or self._nameless()
+        model = learning.model_name or NAMELESS[learning.untrained]
         picks = f"{shown:,} pick{'s' * (shown != 1)} of {len(review.picks):,}"
         said = f"{picks} at score ≥ {review.threshold:.2f}, {model}"
         accepted, rejected = (int(np.count_nonzero(mask)) for mask in review.judged())

@@ -1,0 +1,87 @@
+"""The general model, which comes with the package: it picks before the first click.
+
+It has learned from simulated fields alone. `docs/general.md` is its card, ``benchmarks/general.py`` made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from cryopick_napari.config import PickerConfig
+from cryopick_napari.fields import prepare
+from cryopick_napari.first_look import with_template
+from cryopick_napari.labels import Example, Labels
+from cryopick_napari.micrograph import Micrograph
+from cryopick_napari.picker import Picker, make_network
+
+SUREST = 20  # picks a field that make the template
+PRIMING = 3  # fields are enough for it
+
+
+def general_file() -> Path:
+    """Find the model's file."""
+    return Path(str(resources.files("cryopick_napari"))) / "resources" / "general.safetensors"
+
+
+def general_picker(
+    diameter: float, spacing: float | None = None, micrographs: Sequence[Micrograph] = ()
+) -> Picker:
+    """Make a picker that needs no labels.
+
+    Parameters
+    ----------
+    diameter : float
+        The particle's longest side, px of micrographs with this spacing.
+    spacing : float, optional
+        Å/px.
+    micrographs : sequence of Micrograph
+        A few of those to pick. They tell whether particles are dark or light; and what the model is surest of
+        in them makes the average particle that it looks for from then on, as clicks would.
+
+    Returns
+    -------
+    Picker
+    """
+    config = replace(_shipped().config, diameter=diameter, spacing=spacing, polarity="dark")
+    picker = replace(from_general(config), training={"answer": "general model"})
+    return _primed(picker, micrographs) if micrographs else picker
+
+
+def from_general(config: PickerConfig) -> Picker:
+    """Make a picker with the general model's weights, which must be built as ``config.GENERAL`` says.
+
+    It is built anew, for the template's side depends on the diameter, and the rest is copied.
+    """
+    network = make_network(config)
+    template = ("kernel", "gain")
+    weights = {name: value for name, value in _shipped().network.state_dict().items() if name not in template}
+    network.load_state_dict({**network.state_dict(), **weights})
+    return Picker(config, network.eval())
+
+
+def _primed(picker: Picker, micrographs: Sequence[Micrograph]) -> Picker:
+    """Give the picker the template of its own surest picks."""
+    quick = replace(picker, config=replace(picker.config, averaging=False))
+    inverted, examples = 0, []
+    for micrograph in micrographs:
+        as_is = quick.scale(micrograph)
+        scaled = quick.upright(as_is)
+        inverted += scaled is not as_is
+        found = quick.picks(quick.probability(scaled), scaled)
+        examples.append(Example(micrograph, Labels(found.where(np.arange(min(SUREST, len(found)))))))
+    polarity = "light" if 2 * inverted > len(micrographs) else "dark"
+    picker = replace(picker, config=replace(picker.config, polarity=polarity))
+    fields = [prepare(example, picker.config) for example in examples]
+    return replace(picker, network=with_template(picker.network, fields).eval())
+
+
+@cache
+def _shipped() -> Picker:
+    """Read the model, once."""
+    return Picker.load(general_file())
