@@ -195,7 +195,7 @@ def main() -> None:
             "|---|---|---|",
             *losses,
             "",
-            f"To look for contamination in a field of 512 x 512 network px takes {seconds():.2f} s of a core.",
+            f"Looking for contamination in 512 x 512 network px takes {seconds():.2f} s of a core.",
         ]
     )
     save("contamination", "python -m benchmarks.contamination", table)
