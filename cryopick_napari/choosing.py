@@ -30,7 +30,8 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
     """Choose what picks best.
 
     The network alone if it is clearly better than the first look on held-out labels, the first look
-    if it is clearly better; otherwise both together, which do better than either then.
+    if it is clearly better; otherwise both together, which do better than either then. A network that was
+    experienced needs no such help: it stays alone unless the first look is clearly better.
 
     Parameters
     ----------
@@ -65,11 +66,12 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
         winner = int(gain > TOLERANCE) - int(gain < -TOLERANCE)
     else:
         ours = answers_of(trained, fields, averaging=False)
-        rank = ranks(ours, trained.config.min_distance) / OPTIMISM
+        rank = ranks(ours, trained.config.min_distance)
+        rank = rank if trained.is_experienced else rank / OPTIMISM
         winner = int(clearly_lower(rank, look.ranks)) - int(clearly_lower(look.ranks, rank))
         # Of particles too faint for a network alone, no few clicks can say that it does without.
         winner = min(winner, 0) if trained.config.filter_channel else winner
-    if winner > 0:
+    if winner > 0 or (winner == 0 and trained.is_experienced):
         return replace(trained, training={**record, "answer": "network"})
     if winner < 0:
         figures = {"validation": record["first_look"], "answer": "first look"}

@@ -17,6 +17,7 @@ from cryopick_napari.metrics import discs
 from cryopick_napari.rescale import Scaled, seen
 
 Mask = NDArray[np.bool_]
+LABEL_WEIGHT = 5.0  # of a pixel that a person labelled, beside one of which a network only believes something
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +151,9 @@ def inside(yx: NDArray[np.float32], mask: Mask) -> Mask:
     return on_it
 
 
-def target_and_weight(field: Field, target_radius: float, ground: Mask) -> tuple[Tensor, Tensor]:
+def target_and_weight(
+    field: Field, target_radius: float, ground: Mask, belief: NDArray[np.float32] | None = None
+) -> tuple[Tensor, Tensor]:
     """Paint what the network should answer, and how much each pixel counts.
 
     Parameters
@@ -161,18 +164,25 @@ def target_and_weight(field: Field, target_radius: float, ground: Mask) -> tuple
         Radius of the disc of a particle, in particle radii.
     ground : (h, w) bool
         The pixels that count at all.
+    belief : (h, w) float32, optional
+        What a network that has seen particles before makes of the field.
 
     Returns
     -------
     target, weight : (h, w) float32 tensors
-        Where labels are complete, every pixel counts 1. Elsewhere all unlabelled pixels together
-        count as much as the labelled discs: most of them are background, some are not.
+        Where labels are complete, every pixel counts 1. Elsewhere the unlabelled pixels are taught what is
+        believed of them, and what is labelled counts more. Without a belief they are taught as background,
+        and all together count as much as the labelled discs: most of them are that, some are not.
     """
     radius = field.diameter / 2
     shape = (field.held.shape[0], field.held.shape[1])
     target = discs(shape, field.positives, target_radius * radius)
     known = field.complete | target | discs(shape, field.negatives, radius)
     unknown = ground & ~known
+    if belief is not None:
+        target = np.where(known, target, belief)
+        weight = np.where(known & ~field.complete, LABEL_WEIGHT, 1.0) * ground
+        return torch.from_numpy(target.astype(np.float32)), torch.from_numpy(weight.astype(np.float32))
     share = (ground & target).sum() / max(1, unknown.sum())
     weight = np.where(known, 1.0, min(1.0, share)) * ground
     return torch.from_numpy(target.astype(np.float32)), torch.from_numpy(weight.astype(np.float32))

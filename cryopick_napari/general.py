@@ -62,7 +62,8 @@ def from_general(config: PickerConfig) -> Picker:
     template = ("kernel", "gain")
     weights = {name: value for name, value in _shipped().network.state_dict().items() if name not in template}
     network.load_state_dict({**network.state_dict(), **weights})
-    return Picker(config, network.eval())
+    config = replace(config, threshold=_shipped().config.threshold)
+    return Picker(config, network.eval(), is_experienced=True)
 
 
 def _primed(picker: Picker, micrographs: Sequence[Micrograph]) -> Picker:
@@ -75,8 +76,8 @@ def _primed(picker: Picker, micrographs: Sequence[Micrograph]) -> Picker:
         inverted += scaled is not as_is
         found = quick.picks(quick.probability(scaled), scaled)
         examples.append(Example(micrograph, Labels(found.where(np.arange(min(SUREST, len(found)))))))
-    polarity = "light" if 2 * inverted > len(micrographs) else "dark"
-    picker = replace(picker, config=replace(picker.config, polarity=polarity))
+    if 2 * inverted > len(micrographs):
+        picker = replace(picker, config=replace(picker.config, polarity="light"))
     fields = [prepare(example, picker.config) for example in examples]
     return replace(picker, network=with_template(picker.network, fields).eval())
 

@@ -55,11 +55,14 @@ class Picker:
     network : PickingNetwork
     training : dict
         How it was made, for the record.
+    is_experienced : bool
+        It has seen particles before it is trained, as the general model has.
     """
 
     config: PickerConfig
     network: PickingNetwork
     training: dict[str, Any] = dataclasses.field(default_factory=dict)
+    is_experienced: bool = False
 
     @classmethod
     def new(cls, config: PickerConfig, seed: int = 42) -> Picker:

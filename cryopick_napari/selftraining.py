@@ -25,7 +25,7 @@ from cryopick_napari.micrograph import Micrograph, read_micrograph
 from cryopick_napari.patches import Canvas
 from cryopick_napari.picker import Picker
 from cryopick_napari.pseudolabels import has_spare_ground, pseudo_labelled
-from cryopick_napari.training import DEFAULTS, Job, Progress, canvas, fit, train
+from cryopick_napari.training import DEFAULTS, Job, Progress, canvas, canvases_of, fit, train
 
 Unlabelled = Micrograph | Path | str
 Result = TypeVar("Result")
@@ -93,7 +93,9 @@ def self_train(
         moved = replace(alone, network=copy.deepcopy(alone.network).to(device))
         best = picker_of_first(calibrated(moved, fields, config))
     else:
-        best = yield from relay.through(fit(picker, _canvases(fields, config), fields, config, resume))
+        best = yield from relay.through(
+            fit(picker, canvases_of(picker, fields, config), fields, config, resume)
+        )
     kept = 0
     while kept < config.self_training_iterations and not relay.stopped:
         tried = yield from _round(best, picker, fields, others, config, kept + 1, relay)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from cryopick_napari.checkpoint import Checkpoint
 from cryopick_napari.choosing import calibrated, network_alone, settled, verdict
@@ -21,7 +22,7 @@ from cryopick_napari.history import Row, row_of
 from cryopick_napari.labels import Example
 from cryopick_napari.optimiser import Optimiser
 from cryopick_napari.patches import Canvas, batch
-from cryopick_napari.picker import Picker
+from cryopick_napari.picker import Picker, probability_map
 from cryopick_napari.resume import Best, checkpoint_of, restore, subject_of
 from cryopick_napari.validation import Validation, answers_of, validate
 
@@ -116,8 +117,7 @@ def train(
     if not picker.config.depth:
         return first_look(examples, picker.config)
     fields = labelled_fields(examples, validation, picker.config, config, resolve_device(config.device))
-    canvases = [canvas(field, config.target_radius) for field in fields if field.learned.any()]
-    return (yield from fit(picker, canvases, fields, config, resume))
+    return (yield from fit(picker, canvases_of(picker, fields, config), fields, config, resume))
 
 
 def fit(
@@ -132,6 +132,7 @@ def fit(
     near_label = 0.0 if all(field.is_complete for field in fields) else NEAR_LABEL
     network = copy.deepcopy(picker.network).to(resolve_device(config.device))
     network = with_template(network, fields)
+    guess = picker.config.threshold if picker.is_experienced else None
     optimiser = Optimiser(network, config)
     best = Best(copy.deepcopy(network).eval())
     history: list[Row] = []
@@ -164,7 +165,7 @@ def fit(
         average_statistics(network)
         snapshot = copy.deepcopy(network).eval()
         answers = answers_of(replace(picker, network=snapshot), fields, averaging=False)
-        found = of_first(validate(answers, picker.config.min_distance, config.target_radius))
+        found = of_first(validate(answers, picker.config.min_distance, config.target_radius, guess))
         if found.quality >= best.quality:
             best.network, best.quality, best.epoch = snapshot, found.quality, epoch + 1
         shown = replace(picker, config=replace(picker.config, threshold=found.threshold), network=snapshot)
@@ -174,7 +175,7 @@ def fit(
         saved = None if stop else checkpoint_of(epoch + 1, optimiser, best, history, config, subject)
         stop |= anyone(bool((yield replace(plan, picker=shown, checkpoint=saved))))
     yield replace(plan, phase="calibrating", validation=None)
-    trained = calibrated(replace(picker, network=best.network), fields, config)
+    trained = calibrated(replace(picker, network=best.network), fields, config, guess)
     if config.first_look:
         trained = settled(trained, fields, config)
     trained = picker_of_first(trained)
@@ -194,9 +195,24 @@ def schedule(done: float) -> float:
     return min(1.0, (done + 1e-3) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-def canvas(field: Field, target_radius: float) -> Canvas:
-    """Lay out what crops are cut from."""
-    target, weight = target_and_weight(field, target_radius, field.learned)
+def canvases_of(picker: Picker, fields: Sequence[Field], config: TrainingConfig) -> list[Canvas]:
+    """Lay out the fields that a picker learns something from.
+
+    An experienced one teaches itself the unlabelled ground of a field: not everything there is background.
+    """
+    network = with_template(copy.deepcopy(picker.network).to(fields[0].scaled.image.device), fields)
+
+    def belief(field: Field) -> NDArray[np.float32] | None:
+        if field.is_complete or not picker.is_experienced:
+            return None
+        return probability_map(network, field.scaled.image, picker.config.averaging, field.scaled.valid)
+
+    return [canvas(field, config.target_radius, belief(field)) for field in fields if field.learned.any()]
+
+
+def canvas(field: Field, target_radius: float, belief: NDArray[np.float32] | None = None) -> Canvas:
+    """Lay out what crops are cut from; see `target_and_weight`."""
+    target, weight = target_and_weight(field, target_radius, field.learned, belief)
     image = field.scaled.image
     planes = torch.stack([image, target.to(image.device), weight.to(image.device)])
     return Canvas(planes, torch.from_numpy(field.taught))
