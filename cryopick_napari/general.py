@@ -20,7 +20,7 @@ from cryopick_napari.labels import Example, Labels
 from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.picker import Picker, make_network
 
-SUREST = 20  # picks a field that make the template
+SUREST, FEWEST = 20, 15  # picks that make the template: at most, in a field; at least, in all
 PRIMING = 3  # fields are enough for it
 
 
@@ -74,10 +74,13 @@ def _primed(picker: Picker, micrographs: Sequence[Micrograph]) -> Picker:
         as_is = quick.scale(micrograph)
         scaled = quick.upright(as_is)
         inverted += scaled is not as_is
-        found = quick.picks(quick.probability(scaled), scaled)
+        # In mere noise, what scores best would average to a particle all the same.
+        found = quick.picks(quick.probability(scaled), scaled).above(picker.config.threshold)
         examples.append(Example(micrograph, Labels(found.where(np.arange(min(SUREST, len(found)))))))
     if 2 * inverted > len(micrographs):
         picker = replace(picker, config=replace(picker.config, polarity="light"))
+    if sum(len(example.labels.positives) for example in examples) < FEWEST:
+        return picker
     fields = [prepare(example, picker.config) for example in examples]
     return replace(picker, network=with_template(picker.network, fields).eval())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,12 @@ def find_micrographs(paths: Iterable[str | Path]) -> list[Path]:
         for file in _files_of(path):
             unique.setdefault(os.path.abspath(file), file)  # noqa: PTH100, two links are two micrographs
     return list(unique.values())
+
+
+def spread(paths: Sequence[Path], most: int) -> tuple[Path, ...]:
+    """Choose at most so many of the paths, evenly."""
+    count = min(most, len(paths))
+    return tuple(paths[number * len(paths) // count] for number in range(count))
 
 
 def _summed(header: ImageHeader) -> NDArray[np.float64]:

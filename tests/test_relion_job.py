@@ -184,7 +184,8 @@ def test_abort_stops_it_soon(project: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "give --in_coords or --in_parts to learn from, or --model"),
+        ((), "how large is a particle? give --diameter"),
+        (("--model", "m.safetensors", "--in_coords", "a.star"), "or --model to pick with, not both"),
         (("--model", "gone.safetensors"), "gone.safetensors"),
         (("--model", "model.safetensors", "--treshold", "0.3"), "unrecognized arguments: --treshold"),
         (("--model", "model.safetensors", "--j", "many"), "invalid int value"),

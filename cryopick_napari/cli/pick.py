@@ -12,7 +12,7 @@ from cryopick_napari.cli.options import (
     COORDINATE_FORMATS,
     add_fields,
     add_masks,
-    add_spacing,
+    add_size,
     add_sum_frames,
 )
 from cryopick_napari.cli.sharing import add_sharing, check_sources
@@ -27,7 +27,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         help="files, folders, globs, @lists, or lists of RELION (.star) or cryoSPARC (.cs)",
     )
-    parser.add_argument("--model", type=Path, required=True, help="the model.safetensors of a training")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        help="the model.safetensors of a training; without it the general model picks, "
+        "which must know the particle's size",
+    )
     parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where coordinates go")
     parser.add_argument(
         "--format",
@@ -59,7 +64,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--save-masks", action="store_true", help="write what was left out, to masks/ in --output (PNG)"
     )
     parser.add_argument("--device", default="auto", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps")
-    add_spacing(parser)
+    add_size(parser)
     add_sum_frames(parser)
     add_sharing(parser)
 
@@ -67,12 +72,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Pick micrographs; return the exit code."""
     from cryopick_napari.batch import PickSettings
-    from cryopick_napari.cli.picking import followed, job_of
+    from cryopick_napari.cli.picking import followed, general_model, job_of
     from cryopick_napari.cli.progress import stop_request
     from cryopick_napari.devices import resolve_device
     from cryopick_napari.picker import Picker
 
     check_sources(options)
+    if options.model is None:
+        options.model = general_model(options)
     settings = PickSettings(
         options.format,
         options.threshold,

@@ -6,22 +6,27 @@ import argparse
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from cryopick_napari.batch import Picked, PickSettings
-from cryopick_napari.cli.options import note_bare
+from cryopick_napari.cli.options import note_bare, particle_size
 from cryopick_napari.cli.progress import bar_of
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.files import make_folder
+from cryopick_napari.general import PRIMING, general_picker
 from cryopick_napari.journal import Shard
-from cryopick_napari.micrograph import find_micrographs
+from cryopick_napari.micrograph import Micrograph, find_micrographs, read_micrograph, spread
 from cryopick_napari.micrograph_lists import listed_of, root_of, spacing_of
 from cryopick_napari.picker import Picker
 from cryopick_napari.runs import Runner, pick_arriving, pick_files
 from cryopick_napari.tally import Tally
 from cryopick_napari.watching import Watched, arrivals
 
+GENERAL = "general.safetensors"
 REPORT = 60.0  # s between two lines where there is no bar
 
 Job = Generator[Picked | None, None, None]
@@ -46,6 +51,34 @@ def job_of(
     count = len(shard.of(paths) if shard else paths)
     runner = _runner(options, stop, open_)
     return lambda picker: pick_files(picker, paths, folder, settings, names, root, shard, runner), count
+
+
+def general_model(options: argparse.Namespace) -> Path:
+    """Write the general model to the output folder, made for the micrographs there; return its file.
+
+    One that is there already for the same size stays, so that a later run goes on with it.
+    """
+    size, folder = particle_size(options), Path(options.output)
+    file = folder / GENERAL
+    paths = find_micrographs(options.paths)
+    spacing = spacing_of(options.spacing, listed_of(options.paths))
+    some = list(_readable(spread(paths, PRIMING), spacing, options.sum_frames))
+    spacing = some[0].spacing if some else spacing
+    picker = general_picker(size.in_pixels(spacing), spacing, some)
+    if not file.exists() or Picker.load(file).config.diameter != picker.config.diameter:
+        make_folder(folder)
+        picker.save(file)
+    print(f"without --model: by the general model, for this particle in {file}", file=sys.stderr)
+    return file
+
+
+def _readable(
+    paths: Sequence[Path], spacing: float | None, sum_frames: bool
+) -> Generator[Micrograph, None, None]:
+    """Read micrographs; what is wrong with others is said when they are picked."""
+    for path in paths:
+        with suppress(CryopickError):
+            yield read_micrograph(path, spacing, sum_frames)
 
 
 def _runner(options: argparse.Namespace, stop: threading.Event, open_: ExitStack) -> Runner | None:

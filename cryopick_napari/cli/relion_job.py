@@ -24,7 +24,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this command, as RELION writes them."""
     parser.epilog = (
         "With --in_coords or --in_parts it learns from them (parameters: those of cryopick train) and then "
-        "picks all micrographs; with --model it only picks (parameters: those of cryopick pick)."
+        "picks all micrographs; with --model, or by the general model with --diameter, it only picks "
+        "(parameters: those of cryopick pick)."
     )
     parser.add_argument("--o", type=Path, required=True, metavar="DIR", help="the job's folder")
     parser.add_argument(
@@ -80,10 +81,8 @@ def _job(options: argparse.Namespace, folder: JobFolder) -> int:
     if options.j < 1:
         raise CryopickError(f"--j is the number of threads, at least 1, not {options.j}")
     labels = options.in_coords or options.in_parts
-    if (labels is None) == (options.model is None):
-        raise CryopickError(
-            "give --in_coords or --in_parts to learn from, or --model, the model.safetensors of a training"
-        )
+    if labels is not None and options.model is not None:
+        raise CryopickError("give --in_coords or --in_parts to learn from, or --model to pick with, not both")
     torch.set_num_threads(options.j)
     code, picking = EXIT_DONE, options.rest
     if labels is not None:
@@ -99,8 +98,9 @@ def _job(options: argparse.Namespace, folder: JobFolder) -> int:
         )
         code, picking = int(learned.run(learned)), _shared(learned)
     if code == EXIT_DONE and not (labels is not None and options.train_only):
-        model = options.model or folder.path / "model.safetensors"
-        chosen = _inner("pick", options.in_mics, "--model", model, "--output", folder.path, rest=picking)
+        model = options.model if labels is None else folder.path / "model.safetensors"
+        by = () if model is None else ("--model", model)
+        chosen = _inner("pick", options.in_mics, *by, "--output", folder.path, rest=picking)
         code = int(chosen.run(chosen))
         if code == EXIT_DONE:
             folder.write_particles(about_micrographs([options.in_mics]))

@@ -47,6 +47,8 @@ def check_sources(options: argparse.Namespace) -> None:
     CryopickError
         If there is nothing to pick, or two ways to find or share it.
     """
+    if options.model and (options.diameter is not None or options.particle_radius is not None):
+        raise CryopickError("--model knows the particle's size: leave out --diameter and --particle-radius")
     if bool(options.paths) == (options.watch is not None):
         raise CryopickError("which micrographs? give their paths, or --watch and a folder")
     if options.quiet_time is not None and options.watch is None:

@@ -11,12 +11,13 @@ from qtpy.QtCore import Signal
 
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.activity import Activity
-from cryopick_napari.gui.lesson import Lesson, can_resume, interrupted, spread
+from cryopick_napari.gui.lesson import MOST_UNLABELLED, Lesson, can_resume, interrupted
 from cryopick_napari.gui.model_files import Model, keep_model, suggested_preset
 from cryopick_napari.gui.models_in_use import ModelsInUse
 from cryopick_napari.gui.teaching import Step, teach
 from cryopick_napari.gui.worker import Job, once
 from cryopick_napari.labels import Labels
+from cryopick_napari.micrograph import spread
 
 if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
@@ -124,7 +125,7 @@ class Learning(ModelsInUse):
             raise CryopickError(
                 "the pixel size is unknown: type it under Micrographs, or give the diameter in px under Label"
             )
-        others = spread([path for path in session.micrographs if path not in labelled])
+        others = spread([path for path in session.micrographs if path not in labelled], MOST_UNLABELLED)
         spacing = session.settings.spacing
         self._begin(Lesson(preset, picker_settings, training_settings, size, spacing, labelled, others))
 

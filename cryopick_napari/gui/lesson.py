@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,9 +101,3 @@ def interrupted(project: Project) -> Lesson:
         raise CryopickError(
             f"the interrupted training cannot go on ({path} is damaged): train anew"
         ) from error
-
-
-def spread(paths: Sequence[Path], most: int = MOST_UNLABELLED) -> tuple[Path, ...]:
-    """Choose at most so many of the paths, evenly."""
-    count = min(most, len(paths))
-    return tuple(paths[number * len(paths) // count] for number in range(count))
