@@ -140,7 +140,7 @@ def calibrated(
 
 def verdict(record: Mapping[str, Any]) -> str:
     """Say so if a training (its record) ended with the first look instead of a network; else nothing."""
-    if record.get("answer") != "first look":
+    if record.get("answer") != "first look" or "network" not in record:
         return ""
     look, network = (Validation(**record[name]).in_words() for name in ("first_look", "network"))
     return (

@@ -58,7 +58,7 @@ def first_look(examples: Sequence[Example], config: PickerConfig) -> Picker:
     tested = [hold_out_all(field) for field in fields]
     answers = answers_of(picker, tested)
     found = validate(answers, config.min_distance, 2 * STRICT, picker.config.threshold)
-    record = {"validation": asdict(found)}
+    record = {"validation": asdict(found), "answer": "first look"}
     return replace(picker, config=replace(picker.config, threshold=found.threshold), training=record)
 
 

@@ -15,7 +15,7 @@ from cryopick_napari.metrics import STRICT, score
 from cryopick_napari.picks import Picks
 from cryopick_napari.simulate import SAMPLE_DIAMETER, sample
 
-CLICKS = 30
+CLICKS = 15
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_from_clicks_to_a_star_file(widget, tmp_path, monkeypatch):
     first = f1(widget, truth)
     train(widget)
     print(f"first look {first:.3f}, trained {f1(widget, truth):.3f}")
-    assert f1(widget, truth) >= max(0.7, first + 0.1)
+    assert f1(widget, truth) >= max(0.8, first + 0.1)
 
     # the threshold, by the keys of the histogram
     panel = go_to(widget, "Review")
