@@ -133,7 +133,8 @@ def calibrated(
     picker: Picker, fields: Sequence[Field], config: TrainingConfig, guess: float | None = None
 ) -> Picker:
     """Choose the threshold on the held-out labels, picking as the picker itself will; see `validate`."""
-    found = validate(answers_of(picker, fields), picker.config.min_distance, config.target_radius, guess)
+    answers, apart = answers_of(picker, fields), picker.config.min_distance
+    found = validate(answers, apart, config.target_radius, guess, picker.is_experienced)
     record = {**dataclasses.asdict(config), "validation": dataclasses.asdict(found)}
     return replace(picker, config=replace(picker.config, threshold=found.threshold), training=record)
 

@@ -139,7 +139,7 @@ class TrainingConfig:
         0.0, "weight of a loss that pulls the attention maps to the particles' discs", usual="0.1-0.3"
     )
     from_scratch: bool = setting(
-        False, "start from random weights also where those of the general model would fit"
+        False, "start from random weights also where clicks would start from those of the general model"
     )
     first_look: bool = setting(
         True, "end with the matched filter of the labels, or with both together, where held-out labels say so"

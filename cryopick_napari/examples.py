@@ -154,8 +154,8 @@ def new_picker(
     seed : int
         Of the initial weights, where they are random.
     from_scratch : bool
-        Take random weights also where the general model's would fit: with the preset ``small``, unless the
-        settings ask for another network.
+        Take random weights also where the general model's help: where no field is fully labelled, with the
+        preset ``small``, unless the settings ask for another network.
 
     Raises
     ------
@@ -166,6 +166,7 @@ def new_picker(
     starts_general = (
         preset == "small"
         and not from_scratch
+        and not any(example.labels.complete for example in examples)
         and all(own.get(name, value) == value for name, value in GENERAL.items())
     )
     chosen = {**PRESETS[preset].picker, **(GENERAL if starts_general else {}), **own}

@@ -85,12 +85,27 @@ def fit_mixture(scores: Scores, known: Scores) -> Mixture:
 
 
 def best_cut(mixture: Mixture, scores: Scores) -> float:
-    """Choose the threshold on the scores (n,) of all picks at which the expected F1 is highest.
-
-    It lies halfway between the last pick kept and the first left out.
-    """
+    """Choose the threshold on the scores (n,) of all picks at which the expected F1 is highest."""
     ordered = np.sort(scores)[::-1]
-    right = np.cumsum(mixture.chances(ordered))
+    return expected_cut(ordered, mixture.chances(ordered))
+
+
+def expected_cut(ordered: Scores, chances: Scores) -> float:
+    """Choose the threshold of the highest expected F1.
+
+    Parameters
+    ----------
+    ordered : (n,) array
+        Scores of all picks, from the highest down.
+    chances : (n,) array
+        Probability that each is a particle.
+
+    Returns
+    -------
+    float
+        Halfway between the last pick kept and the first left out.
+    """
+    right = np.cumsum(chances)
     last = int(np.argmax(right / (np.arange(1, len(ordered) + 1) + right[-1])))
     return float(ordered[last : last + 2].mean())
 

@@ -132,7 +132,6 @@ def fit(
     near_label = 0.0 if all(field.is_complete for field in fields) else NEAR_LABEL
     network = copy.deepcopy(picker.network).to(resolve_device(config.device))
     network = with_template(network, fields)
-    guess = picker.config.threshold if picker.is_experienced else None
     optimiser = Optimiser(network, config)
     best = Best(copy.deepcopy(network).eval())
     history: list[Row] = []
@@ -165,7 +164,8 @@ def fit(
         average_statistics(network)
         snapshot = copy.deepcopy(network).eval()
         answers = answers_of(replace(picker, network=snapshot), fields, averaging=False)
-        found = of_first(validate(answers, picker.config.min_distance, config.target_radius, guess))
+        apart, knows = picker.config.min_distance, picker.is_experienced
+        found = of_first(validate(answers, apart, config.target_radius, is_experienced=knows))
         if found.quality >= best.quality:
             best.network, best.quality, best.epoch = snapshot, found.quality, epoch + 1
         shown = replace(picker, config=replace(picker.config, threshold=found.threshold), network=snapshot)
@@ -175,7 +175,7 @@ def fit(
         saved = None if stop else checkpoint_of(epoch + 1, optimiser, best, history, config, subject)
         stop |= anyone(bool((yield replace(plan, picker=shown, checkpoint=saved))))
     yield replace(plan, phase="calibrating", validation=None)
-    trained = calibrated(replace(picker, network=best.network), fields, config, guess)
+    trained = calibrated(replace(picker, network=best.network), fields, config)
     if config.first_look:
         trained = settled(trained, fields, config)
     trained = picker_of_first(trained)

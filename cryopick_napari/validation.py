@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cryopick_napari.fields import Field, Mask, inside, target_and_weight
 from cryopick_napari.metrics import STRICT, Score, best_threshold, discs, matched, roc_auc, score
-from cryopick_napari.mixture import best_cut, fit_mixture
+from cryopick_napari.mixture import best_cut, expected_cut, fit_mixture
 from cryopick_napari.peaks import LEAST_SCORE, find_peaks, highest_near
 from cryopick_napari.picker import Picker, probability_map
 from cryopick_napari.picks import Picks
@@ -116,7 +116,11 @@ def ranks(answers: Sequence[Answer], min_distance: float) -> NDArray[np.float64]
 
 
 def validate(
-    answers: Sequence[Answer], min_distance: float, target_radius: float, guess: float | None = None
+    answers: Sequence[Answer],
+    min_distance: float,
+    target_radius: float,
+    guess: float | None = None,
+    is_experienced: bool = False,
 ) -> Validation:
     """Score probability maps on the held-out parts of their fields.
 
@@ -129,13 +133,18 @@ def validate(
         Radius of the painted discs, in particle radii, for the loss.
     guess : float, optional
         Of the threshold where labels are only clicks; by default what suits a network trained on them.
+    is_experienced : bool
+        The answers are an experienced network's: they are probabilities, and the threshold where labels are
+        only clicks is that of the highest F1 they promise.
     """
     complete = [answer for answer in answers if answer.field.is_complete]
     loss, auc = _loss(answers, target_radius), _auc(answers)
     if complete:
         best, found = _complete_threshold(complete, min_distance)
         return Validation(loss, found.precision, found.recall, found.f1, auc, best)
-    threshold, recall, clicks, picks = _clicks_figures(answers, min_distance, target_radius, guess)
+    threshold, recall, clicks, picks = _clicks_figures(
+        answers, min_distance, target_radius, guess, is_experienced
+    )
     return Validation(loss, nan, recall, nan, auc, threshold, clicks, picks)
 
 
@@ -165,7 +174,11 @@ def _on(picks: Picks, field: Field, ground: Mask) -> tuple[Picks, Picks]:
 
 
 def _clicks_figures(
-    answers: Sequence[Answer], min_distance: float, target_radius: float, guess: float | None
+    answers: Sequence[Answer],
+    min_distance: float,
+    target_radius: float,
+    guess: float | None,
+    is_experienced: bool,
 ) -> tuple[float, float, int, int]:
     """Find threshold, recall, held-out clicks and picks where only some particles are labelled.
 
@@ -180,11 +193,14 @@ def _clicks_figures(
     scores = np.concatenate([np.zeros(0, np.float32), *(some.score for some in picks)])
     hit = np.concatenate([np.zeros(0, np.bool_), *hits])
     clicks = sum(len(answer.held_out) for answer in answers)
-    if not hit.any():
+    if is_experienced and len(scores):
+        ordered = np.sort(scores)[::-1].astype(np.float64)
+        threshold = expected_cut(ordered, ordered)
+    elif not hit.any():
         return 0.5, 0.0, clicks, 0
-    if guess is None:
-        guess = _expected_threshold(scores, hit, answers, target_radius)
-    threshold = _halfway(guess, _mixture_threshold(scores, answers))
+    else:
+        guess = _expected_threshold(scores, hit, answers, target_radius) if guess is None else guess
+        threshold = _halfway(guess, _mixture_threshold(scores, answers))
     kept = scores >= threshold
     return threshold, float((hit & kept).sum() / max(1, clicks)), clicks, int(kept.sum())
 
