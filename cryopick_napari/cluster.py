@@ -17,7 +17,6 @@ from cryopick_napari.cli import spin_little
 spin_little()  # a worker comes here first, before anything of ours has imported torch
 
 from cryopick_napari.batch import Picked, PickSettings, fingerprint  # noqa: E402
-from cryopick_napari.config import PickerConfig  # noqa: E402
 from cryopick_napari.coordinates import read_coordinates  # noqa: E402
 from cryopick_napari.coordinates.naming import absolute  # noqa: E402
 from cryopick_napari.devices import resolve_device  # noqa: E402
@@ -45,8 +44,8 @@ class Job:
     ----------
     model : Path
         Of the model's file, as workers see it.
-    config : PickerConfig
-        Of the picker, which may avoid contamination where the file's does not.
+    avoids : bool
+        Whether contamination is left out, whatever the file says.
     mark : str
         Fingerprint of model and settings, by which a worker sees that it reads the same file.
     device : str
@@ -55,7 +54,7 @@ class Job:
     """
 
     model: Path
-    config: PickerConfig
+    avoids: bool
     mark: str
     device: str
     settings: PickSettings
@@ -144,7 +143,7 @@ def on_cluster(
     """
     from distributed import wait
 
-    job = Job(absolute(model), output.picker.config, output.mark, device, output.settings)
+    job = Job(absolute(model), output.picker.config.contamination_mask, output.mark, device, output.settings)
     chunks = [tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK)]
     futures = {client.submit(pick_chunk, job, _absolute(chunk), pure=False): chunk for chunk in chunks}
     try:
@@ -179,7 +178,8 @@ def pick_chunk(job: Job, tasks: Sequence[Task]) -> list[Picked]:
 @lru_cache(maxsize=1)
 def _picker(job: Job, _changed: int) -> Picker:
     """Read the model, once for all chunks of a run."""
-    picker = replace(Picker.load(job.model, resolve_device(job.device)), config=job.config)
+    picker = Picker.load(job.model, resolve_device(job.device))
+    picker = replace(picker, config=replace(picker.config, contamination_mask=job.avoids))
     if fingerprint(picker, job.settings) != job.mark:
         raise CryopickError(f"{job.model} is another model, or cryopick-napari another version, on a worker")
     return folded(picker)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -192,8 +191,7 @@ def test_a_model_without_gemmi_says_how_to_get_it(tmp_path, monkeypatch):
     assert "cryopick-napari[simulate]" in error(write_model(tmp_path / "a.pdb", np.zeros((1, 3))))
 
 
-@pytest.mark.skipif("CRYOPICK_DATA" not in os.environ, reason="needs the real volumes")
-def test_the_ribosome_is_as_large_as_the_ribosome():
-    path = Path(os.environ["CRYOPICK_DATA"]) / "volumes" / "ribosome70s.mrc"
+def test_the_ribosome_is_as_large_as_the_ribosome(data):
+    path = data / "volumes" / "ribosome70s.mrc"
     assert read_structure(path, 5.0).diameter == pytest.approx(260, abs=20)
     assert "give --voxel-size" in error(path)
