@@ -175,7 +175,7 @@ def training(widget: CryopickWidget) -> Iterator[Row]:
     gaps = Gaps()
     for yx in truth.yx[:CLICKS]:
         click(session.viewer, yx)
-    yield "20 ms timer, clicking, PyTorch imported meanwhile", gaps.figures(), "worst 150"
+    yield "20 ms timer, clicking, a look renewed at each click", gaps.figures(), "worst 150"
     idle = Gaps()
     wait(5)
     yield "20 ms timer, idle: median / 95 % / worst gap, ms", idle.figures(), ""

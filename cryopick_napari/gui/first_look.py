@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer
 
 from cryopick_napari.config import LEAST_CLICKS, ParticleSize
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.gui.computing import import_torch
+from cryopick_napari.gui.computing import import_training
 from cryopick_napari.gui.worker import Job, once
 from cryopick_napari.labels import Example, Labels
 from cryopick_napari.micrograph import Micrograph
@@ -30,6 +30,7 @@ class FirstLook(QObject):
         self._session = session
         self._job: Job | None = None
         self._of: Path | None = None  # the micrograph whose clicks it shows
+        self._general_for: object = None  # what the general model in use was made for
         self._is_stale = False
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
@@ -54,13 +55,16 @@ class FirstLook(QObject):
         has_clicks = len(session.labels.positives) >= LEAST_CLICKS
         if not has_clicks and self._of not in (None, field.path):
             return  # the look at another micrograph's clicks stays
+        wanted = None if has_clicks else (session.project, size, session.settings.spacing)
+        if wanted and session.learning.untrained == "general model" and self._general_for == wanted:
+            return  # what it was made for on the first field, it is good for on the others
         if self._job is not None:
             self._is_stale = True
             return
         look = partial(looked, field.micrograph, session.labels, size)
         job = self._job = Job(once(look), "first look")
         of = field.path if has_clicks else None
-        job.returned.connect(lambda picker: self._take(job, of, picker))
+        job.returned.connect(lambda picker: self._take(job, of, wanted, picker))
         job.failed.connect(lambda error: session.say(error) if job is self._job else None)
         job.finished.connect(lambda: self._on_finished(job))
         job.start()
@@ -70,9 +74,9 @@ class FirstLook(QObject):
         is_free = learning.picker is None or bool(learning.untrained)
         return is_free and self._session.settings.model is None and not learning.is_running
 
-    def _take(self, job: Job, of: Path | None, picker: Picker) -> None:
+    def _take(self, job: Job, of: Path | None, general_for: object, picker: Picker) -> None:
         if job is self._job and self._is_wanted():
-            self._of = of
+            self._of, self._general_for = of, general_for
             self._session.learning.take_untrained(picker)
 
     def _on_finished(self, job: Job) -> None:
@@ -85,7 +89,7 @@ class FirstLook(QObject):
 
 def looked(micrograph: Micrograph, labels: Labels, size: ParticleSize) -> Picker:
     """Make a picker without training, in a job: of the clicks, or the general one before there are enough."""
-    import_torch()
+    import_training()
     from cryopick_napari.examples import new_picker
     from cryopick_napari.first_look import first_look
     from cryopick_napari.general import general_picker
