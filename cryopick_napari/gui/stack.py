@@ -64,6 +64,8 @@ class Stack(QObject):
 
     def clear(self) -> None:
         """Take all of them away."""
+        # Else napari selects the next one each time, and Qt 6 draws the half-taken one for its controls.
+        self.viewer.layers.selection.clear()
         self.drop(*self._layers)
 
     def activate(self, kind: Kind) -> None:
