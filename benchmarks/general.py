@@ -14,7 +14,7 @@ import multiprocessing
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -191,9 +191,9 @@ def train_command(options: argparse.Namespace) -> None:
         if step % 500 == 0 or step == options.steps:
             empty, clicked = held_out_loss(picker, others)
             line += f" held out: {empty:.4f} before the first click, {clicked:.4f} with clicks"
-            config = replace(picker.config, threshold=threshold_of(picker, others))
-            replace(picker, config=config).save(options.output)
-            line += f"; threshold {config.threshold:.3f}"
+            threshold = threshold_of(picker, others)
+            picker.configured(threshold=threshold).save(options.output)
+            line += f"; threshold {threshold:.3f}"
         print(line, flush=True)
 
 

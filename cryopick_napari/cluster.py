@@ -179,7 +179,7 @@ def pick_chunk(job: Job, tasks: Sequence[Task]) -> list[Picked]:
 def _picker(job: Job, _changed: int) -> Picker:
     """Read the model, once for all chunks of a run."""
     picker = Picker.load(job.model, resolve_device(job.device))
-    picker = replace(picker, config=replace(picker.config, contamination_mask=job.avoids))
+    picker = picker.configured(contamination_mask=job.avoids)
     if fingerprint(picker, job.settings) != job.mark:
         raise CryopickError(f"{job.model} is another model, or cryopick-napari another version, on a worker")
     return folded(picker)

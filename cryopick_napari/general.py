@@ -68,7 +68,7 @@ def from_general(config: PickerConfig) -> Picker:
 
 def _primed(picker: Picker, micrographs: Sequence[Micrograph]) -> Picker:
     """Give the picker the template of its own surest picks."""
-    quick = replace(picker, config=replace(picker.config, averaging=False))
+    quick = picker.configured(averaging=False)
     inverted, examples = 0, []
     for micrograph in micrographs:
         as_is = quick.scale(micrograph)
@@ -78,7 +78,7 @@ def _primed(picker: Picker, micrographs: Sequence[Micrograph]) -> Picker:
         found = quick.picks(quick.probability(scaled), scaled).above(picker.config.threshold)
         examples.append(Example(micrograph, Labels(found.where(np.arange(min(SUREST, len(found)))))))
     if 2 * inverted > len(micrographs):
-        picker = replace(picker, config=replace(picker.config, polarity="light"))
+        picker = picker.configured(polarity="light")
     if sum(len(example.labels.positives) for example in examples) < FEWEST:
         return picker
     fields = [prepare(example, picker.config) for example in examples]

@@ -80,6 +80,10 @@ class Picker:
         """Move to a device, in place of the copy it was on."""
         return replace(self, network=self.network.to(device))
 
+    def configured(self, **settings: Any) -> Picker:
+        """Give the same picker with other settings; only those that leave its network as it is."""
+        return replace(self, config=replace(self.config, **settings))
+
     def scale(self, micrograph: Micrograph) -> Scaled:
         """Bring a micrograph to the network's scale, particles bright."""
         return seen(micrograph, self.config, self.device)

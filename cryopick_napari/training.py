@@ -200,14 +200,17 @@ def canvases_of(picker: Picker, fields: Sequence[Field], config: TrainingConfig)
 
     An experienced one teaches itself the unlabelled ground of a field: not everything there is background.
     """
+    taught = [field for field in fields if field.learned.any()]
+    if not picker.is_experienced:
+        return [canvas(field, config.target_radius) for field in taught]
     network = with_template(copy.deepcopy(picker.network).to(fields[0].scaled.image.device), fields)
 
     def belief(field: Field) -> NDArray[np.float32] | None:
-        if field.is_complete or not picker.is_experienced:
+        if field.is_complete:
             return None
         return probability_map(network, field.scaled.image, picker.config.averaging, field.scaled.valid)
 
-    return [canvas(field, config.target_radius, belief(field)) for field in fields if field.learned.any()]
+    return [canvas(field, config.target_radius, belief(field)) for field in taught]
 
 
 def canvas(field: Field, target_radius: float, belief: NDArray[np.float32] | None = None) -> Canvas:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 from cryopick_napari.cli import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED
@@ -99,8 +98,7 @@ def run(options: argparse.Namespace) -> int:
         device = resolve_device("cpu" if options.scheduler else options.device)
         picker = Picker.load(options.model, device)
         avoids = getattr(options, "contamination_mask", picker.config.contamination_mask)
-        picker = replace(picker, config=replace(picker.config, contamination_mask=avoids))
-        tally = followed(job(picker), count, asked)
+        tally = followed(job(picker.configured(contamination_mask=avoids)), count, asked)
     print(tally.summary(options.output))
     if asked.is_set() and options.watch is None:
         return EXIT_INTERRUPTED

@@ -110,7 +110,7 @@ def _mapped(question: Question, before: Answer | None) -> Work:
     yield
     if question.is_draft:
         # The 8 flips and turns of 4096 x 4096 px take 1 to 4 s of a core, one view 0.15 to 0.5 s.
-        picker = replace(picker, config=replace(picker.config, averaging=False))
+        picker = picker.configured(averaging=False)
     else:
         # A training knows the contrast of its micrographs: only models from elsewhere may have to learn it.
         scaled = picker.upright(scaled)

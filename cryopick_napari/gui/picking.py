@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -168,7 +167,6 @@ def _picked(
     from cryopick_napari.remaining import pick_remaining
 
     if settings.contamination_mask is not None:
-        config = replace(picker.config, contamination_mask=settings.contamination_mask)
-        picker = replace(picker, config=config)
+        picker = picker.configured(contamination_mask=settings.contamination_mask)
     made_by = settings.picked_by(model) or model
     return (yield from pick_remaining(project, paths, picker, made_by, settings.spacing, min_distance))
