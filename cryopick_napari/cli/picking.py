@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from cryopick_napari.batch import Picked, PickSettings
@@ -62,10 +63,12 @@ def general_model(options: argparse.Namespace) -> Path:
     file = folder / GENERAL
     paths = find_micrographs(options.paths)
     spacing = spacing_of(options.spacing, listed_of(options.paths))
-    some = list(_readable(spread(paths, PRIMING), spacing, options.sum_frames))
-    spacing = some[0].spacing if some else spacing
-    picker = general_picker(size.in_pixels(spacing), spacing, some)
-    if not file.exists() or Picker.load(file).config.diameter != picker.config.diameter:
+    readable = _readable(spread(paths, PRIMING), spacing, options.sum_frames)
+    first = list(islice(readable, 1))
+    spacing = first[0].spacing if first else spacing
+    diameter = size.in_pixels(spacing)
+    if not file.exists() or Picker.load(file).config.diameter != diameter:
+        picker = general_picker(diameter, spacing, [*first, *readable])
         make_folder(folder)
         picker.save(file)
     print(f"without --model: by the general model, for this particle in {file}", file=sys.stderr)
