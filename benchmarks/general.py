@@ -1,14 +1,16 @@
 """Train the general model, which picks before the first click, on simulated fields alone; and score it.
 
 ``train`` simulates fields at the network's scale and trains on random crops of them. In part of the
-crops the second channel is the matched filter of a few "clicked" particles of the same field, in the
-others it is empty: so one model serves before the first click and after it. ``score`` picks the real
-micrographs of `splits.toml` with the shipped model; none of their labels are used but for the score.
+crops the second channel is the matched filter of a few "clicked" particles of the same field, in others
+that of a particle guessed without clicks, or empty: so one model serves before the first click and after
+it. ``score`` picks the real micrographs of `splits.toml` with the shipped model; none of their labels are
+used but for the score.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import math
 import multiprocessing
 import time
@@ -26,6 +28,7 @@ from torch import Tensor
 from benchmarks.clicks import scored
 from benchmarks.machine import save
 from benchmarks.real import HERE, load
+from cryopick_napari.blind import ball_profiles, lopsidedness
 from cryopick_napari.config import PickerConfig
 from cryopick_napari.curriculum import Simulated, training_fields
 from cryopick_napari.devices import resolve_device
@@ -44,7 +47,7 @@ DIAMETER = 13.5  # network px that a user's diameter spans ...
 STRAY = 0.2  # ... and how far the real one may be from it, as a fraction
 FIELD, CROP = 256, 192  # px
 TARGET = 0.5  # radius of the painted discs, particle radii
-EMPTY = 0.35  # part of the crops without a template
+EMPTY, GUESSED = 0.2, 0.3  # parts of the crops without a template, and with one that nobody has clicked for
 CLICKS = 3, 100  # behind the template of the others
 JITTER = 0.05  # standard deviation of a click, diameters
 # Floor and goal of F1 before the first click.
@@ -54,11 +57,21 @@ WORKERS = multiprocessing.cpu_count()
 
 @dataclass(frozen=True, eq=False)
 class Lesson:
-    """A simulated field as the network sees it: (h, w) float16 image, (h, w) bool target, (n, 2) centres."""
+    """A simulated field as the network sees it.
+
+    Attributes
+    ----------
+    image : (h, w) float16
+    target : (h, w) bool
+    centres : (n, 2) float32
+    guess : (32,) float64
+        Radial profile of a particle, guessed without the centres.
+    """
 
     image: NDArray[np.float16]
     target: NDArray[np.bool_]
     centres: NDArray[np.float32]
+    guess: NDArray[np.float64]
 
 
 def lesson(field: Simulated) -> Lesson:
@@ -66,7 +79,8 @@ def lesson(field: Simulated) -> Lesson:
     image = field.image if field.light else -field.image
     scaled = to_network_scale(Micrograph(np.ascontiguousarray(image), None), DIAMETER, DIAMETER)
     target = discs((FIELD, FIELD), field.centres, TARGET * DIAMETER / 2)
-    return Lesson(scaled.image.numpy().astype(np.float16), target, field.centres)
+    guess = ball_profiles()[int(np.argmax(lopsidedness(scaled)))]
+    return Lesson(scaled.image.numpy().astype(np.float16), target, field.centres, guess)
 
 
 def lessons(seed_and_count: tuple[int, int]) -> list[Lesson]:
@@ -86,25 +100,37 @@ def simulated(seed: int, count: int) -> list[Lesson]:
         return [one for part in pool.imap(lessons, jobs) for one in part][:count]
 
 
-def template_channel(image: Tensor, centres: NDArray[np.float32], rng: np.random.Generator) -> Tensor:
-    """Answer of the matched filter of a few clicks (h, w); or nothing."""
-    if len(centres) < CLICKS[0] or rng.random() < EMPTY:
-        return torch.zeros_like(image)
+def clicked(image: Tensor, centres: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Average some particles (32,) as if they had been clicked."""
     count = round(math.exp(rng.uniform(*np.log(CLICKS))))
-    clicked = centres[rng.permutation(len(centres))[:count]]
-    clicked = clicked + rng.normal(0, JITTER * DIAMETER, clicked.shape).astype(np.float32)
-    total, pixels = radial_profile(image, clicked, DIAMETER)
-    profile = torch.from_numpy(total / np.maximum(pixels, 1)).float()
-    response = matched_filter(image[None, None], kernel_of(profile, DIAMETER, kernel_side(DIAMETER)))[0, 0]
+    clicks = centres[rng.permutation(len(centres))[:count]]
+    clicks = clicks + rng.normal(0, JITTER * DIAMETER, clicks.shape).astype(np.float32)
+    total, pixels = radial_profile(image, clicks, DIAMETER)
+    mean: NDArray[np.float64] = total / np.maximum(pixels, 1)
+    return mean
+
+
+def filtered(image: Tensor, profile: NDArray[np.float64]) -> Tensor:
+    """Answer of a profile's matched filter (h, w), of unit deviation."""
+    kernel = kernel_of(torch.from_numpy(profile).float(), DIAMETER, kernel_side(DIAMETER))
+    response = matched_filter(image[None, None], kernel)[0, 0]
     return response / response.std().clamp(min=1e-3)
+
+
+def template_channel(image: Tensor, given: Lesson, rng: np.random.Generator) -> Tensor:
+    """Draw what the second channel (h, w) holds."""
+    chance = rng.random()
+    if chance < EMPTY:
+        return torch.zeros_like(image)
+    if chance < EMPTY + GUESSED or len(given.centres) < CLICKS[0]:
+        return filtered(image, given.guess)
+    return filtered(image, clicked(image, given.centres, rng))
 
 
 def crop(given: Lesson, rng: np.random.Generator) -> Tensor:
     """Cut (image, template channel, target), turned and mirrored at random."""
     image = torch.from_numpy(given.image.astype(np.float32))
-    planes = torch.stack(
-        [image, template_channel(image, given.centres, rng), torch.from_numpy(given.target).float()]
-    )
+    planes = torch.stack([image, template_channel(image, given, rng), torch.from_numpy(given.target).float()])
     top, left = rng.integers(0, FIELD - CROP + 1, 2)
     cut = planes[:, top : top + CROP, left : left + CROP].rot90(int(rng.integers(4)), (1, 2))
     cut[0] *= rng.uniform(0.8, 1.25)
@@ -141,31 +167,34 @@ def trained(
 
 
 @torch.inference_mode()
-def held_out_loss(picker: Picker, given: Sequence[Lesson]) -> tuple[float, float]:
-    """Mean loss on other fields: without a template, and with one of clicks."""
+def held_out_loss(picker: Picker, given: Sequence[Lesson]) -> tuple[float, float, float]:
+    """Mean loss on other fields: without a template, with a guessed one, and with one of clicks."""
     assert picker.network.unet is not None
-    totals = np.zeros(2)
+    totals = np.zeros(3)
     for number, one in enumerate(given):
         image = torch.from_numpy(one.image.astype(np.float32))
         target = torch.from_numpy(one.target).float().to(picker.device)
-        with_clicks = torch.zeros_like(image)
+        guess = filtered(image, one.guess)
+        has_clicks = len(one.centres) >= CLICKS[0]
         rng = np.random.default_rng(number)
-        while len(one.centres) >= CLICKS[0] and not with_clicks.any():
-            with_clicks = template_channel(image, one.centres, rng)
-        for which, channel in enumerate((torch.zeros_like(image), with_clicks)):
+        clicks = filtered(image, clicked(image, one.centres, rng)) if has_clicks else guess
+        for which, channel in enumerate((torch.zeros_like(image), guess, clicks)):
             both = torch.stack([image, channel])[None].to(picker.device)
             logits = picker.network.unet(both)[0, 0].float()
             totals[which] += float(F.binary_cross_entropy_with_logits(logits, target))
-    empty, clicked = totals / len(given)
-    return empty, clicked
+    empty, guessed, with_clicks = totals / len(given)
+    return empty, guessed, with_clicks
 
 
 def threshold_of(picker: Picker, given: Sequence[Lesson]) -> float:
     """Choose the threshold of the highest F1 on other simulated fields, before the first click."""
+    network = copy.deepcopy(picker.network)
     found = []
     for one in given:
         image = torch.from_numpy(one.image.astype(np.float32)).to(picker.device)
-        probability = probability_map(picker.network, image, averaging=True)
+        network.kernel.copy_(kernel_of(torch.from_numpy(one.guess).float(), DIAMETER))
+        network.gain.copy_(1 / matched_filter(image[None, None], network.kernel).std().clamp(min=1e-3))
+        probability = probability_map(network, image, averaging=True)
         found.append((find_peaks(probability, DIAMETER / 2, LEAST_SCORE), Picks.of(one.centres)))
     return best_threshold(found, STRICT * DIAMETER)[0]
 
@@ -189,8 +218,8 @@ def train_command(options: argparse.Namespace) -> None:
     ):
         line = f"{step:6d} {loss:.4f} {time.perf_counter() - start:.0f} s"
         if step % 500 == 0 or step == options.steps:
-            empty, clicked = held_out_loss(picker, others)
-            line += f" held out: {empty:.4f} before the first click, {clicked:.4f} with clicks"
+            empty, guessed, clicks = held_out_loss(picker, others)
+            line += f" held out: {empty:.4f} without a template, {guessed:.4f} guessed, {clicks:.4f} clicked"
             threshold = threshold_of(picker, others)
             picker.configured(threshold=threshold).save(options.output)
             line += f"; threshold {threshold:.3f}"
@@ -227,7 +256,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
     command = commands.add_parser("train")
     command.add_argument("--fields", type=int, default=3000)
-    command.add_argument("--steps", type=int, default=4000)
+    command.add_argument("--steps", type=int, default=5000)
     command.add_argument("--batch", type=int, default=6)
     command.add_argument("--rate", type=float, default=3e-3)
     command.add_argument("--features", type=int, default=16)

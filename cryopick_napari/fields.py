@@ -14,6 +14,7 @@ from cryopick_napari.config import PickerConfig, TrainingConfig
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.labels import Example, areas_mask
 from cryopick_napari.metrics import discs
+from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.rescale import Scaled, seen
 
 Mask = NDArray[np.bool_]
@@ -26,6 +27,7 @@ class Field:
 
     Attributes
     ----------
+    micrograph : Micrograph
     scaled : Scaled
         With bright particles.
     positives, negatives : (n, 2) float32
@@ -37,6 +39,7 @@ class Field:
         Kept from training, for validation and the threshold.
     """
 
+    micrograph: Micrograph
     scaled: Scaled
     positives: NDArray[np.float32]
     negatives: NDArray[np.float32]
@@ -87,7 +90,8 @@ def prepare(example: Example, config: PickerConfig, device: str | torch.device =
     told = complete | discs(shape, negatives, scaled.diameter / 2)
     live, valid = scaled.live.cpu().numpy(), scaled.valid.cpu().numpy()
     usable = live & ~excluded & (valid | told)
-    return Field(scaled, positives, negatives, complete, usable, np.zeros(shape, bool))
+    unheld = np.zeros(shape, bool)
+    return Field(example.micrograph, scaled, positives, negatives, complete, usable, unheld)
 
 
 def labelled_fields(

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cryopick_napari.blind import Profile, completed_profile, guessed_profile
 from cryopick_napari.config import LEAST_CLICKS, PickerConfig
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.fields import Field, hold_out_all, inside, prepare
@@ -29,7 +30,6 @@ from cryopick_napari.validation import answers_of, validate
 
 MOST_CLICKS = 100  # that the threshold is chosen by; more take time and tell nothing new
 TYPICAL = 4.0  # logit of the score of an average particle, 0.98; that of the threshold is 0
-Profile = NDArray[np.float64]
 
 
 def first_look(examples: Sequence[Example], config: PickerConfig) -> Picker:
@@ -85,17 +85,16 @@ def look_of(fields: Sequence[Field], config: PickerConfig) -> Look:
     CryopickError
         If fewer than three particles are labelled there.
     """
-    learned = [field.taught for field in fields]
-    if sum(map(len, learned)) < LEAST_CLICKS:
+    if sum(len(field.taught) for field in fields) < LEAST_CLICKS:
         raise CryopickError(f"a first look needs {LEAST_CLICKS} labelled particles on a live part of a field")
     config = replace(config, depth=0, gate="none", spatial_attention=False, averaging=False)
     config = replace(config, filter_channel=True, blend=False, threshold=0.5)
-    network = with_template(make_network(config).to(fields[0].scaled.image.device), fields)
+    network = with_template(make_network(config).to(fields[0].scaled.image.device), fields, config)
     maps = [network.filtered(field.scaled.image[None, None])[0, 0] for field in fields]
     scores = np.concatenate(
         [_peaks(response, field, config.min_distance) for response, field in zip(maps, fields, strict=True)]
     )
-    known = np.concatenate(unbiased(fields, learned, len(network.kernel))) * float(network.gain)
+    known = np.concatenate(unbiased(fields, config, len(network.kernel))) * float(network.gain)
     mixture = fit_mixture(scores, known)
     threshold = best_cut(mixture, scores)
     steepness = TYPICAL / max(mixture.mean - threshold, mixture.spread / 2)
@@ -104,23 +103,84 @@ def look_of(fields: Sequence[Field], config: PickerConfig) -> Look:
     return Look(Picker(config, network.eval()), ranks)
 
 
-def with_template(network: PickingNetwork, fields: Sequence[Field]) -> PickingNetwork:
-    """Give a new network's filter the average particle of the labels that training may use."""
+def with_template(network: PickingNetwork, fields: Sequence[Field], config: PickerConfig) -> PickingNetwork:
+    """Give a new network's filter the average particle of the labels that training may use.
+
+    Where they are few, or none, the particle that the fields themselves suggest makes up for them.
+    """
     if not network.kernel.numel() or network.kernel.any():
         return network
-    profiles = [radial_profile(field.scaled.image, field.taught, field.diameter) for field in fields]
-    total = np.sum(profiles, axis=0)
-    # The network's template was measured for the intended diameter: the real one differs a little.
-    network.kernel.copy_(_kernel(total, fields[0].diameter, len(network.kernel)))
+    kernel = Average.of(fields, config).kernel(len(network.kernel))
+    network.kernel.copy_(kernel)
     image = fields[0].scaled.image
     network.gain.copy_(1 / matched_filter(image[None, None], network.kernel).std().clamp(min=1e-3))
     return network
 
 
-def _kernel(total: Profile, diameter: float, side: int) -> Tensor:
-    """Draw the mean of what `radial_profile` summed."""
-    mean = torch.from_numpy(total[0] / np.maximum(total[1], 1)).float()
-    return kernel_of(mean, diameter, side)
+@dataclass(frozen=True, eq=False)
+class Average:
+    """The average of labelled particles.
+
+    Attributes
+    ----------
+    sums : (2, 32) float64
+        As `radial_profile` makes them.
+    clicks : int
+        How many particles these are of.
+    variance : float
+        Of a pixel of a particle.
+    guess : (32,) float64 or None
+        What the fields suggest; None where the labels say enough.
+    diameter : float
+        Network px.
+    """
+
+    sums: Profile
+    clicks: int
+    variance: float
+    guess: Profile | None
+    diameter: float
+
+    @classmethod
+    def of(cls, fields: Sequence[Field], config: PickerConfig) -> Average:
+        """Average what training may use of some fields."""
+        # The network's template was measured for the intended diameter: the real one differs a little.
+        diameter = fields[0].diameter
+        count = sum(len(field.taught) for field in fields)
+        sums = np.sum(
+            [radial_profile(field.scaled.image, field.taught, field.diameter) for field in fields], axis=0
+        )
+        if count > MOST_CLICKS:
+            return cls(sums, count, 0.0, None, diameter)
+        guess = guessed_profile([field.micrograph for field in fields], config)
+        return cls(sums, count, _variance(fields, sums), guess, diameter)
+
+    def without(self, sums: Profile) -> Average:
+        """Leave one particle out."""
+        return replace(self, sums=self.sums - sums, clicks=self.clicks - 1)
+
+    def kernel(self, side: int) -> Tensor:
+        """Draw it, with an odd side in px."""
+        if self.guess is None:
+            profile = self.sums[0] / np.maximum(self.sums[1], 1)
+        elif not self.clicks:
+            profile = self.guess
+        else:
+            profile = completed_profile(self.sums, self.variance, self.guess)
+        return kernel_of(torch.from_numpy(profile).float(), self.diameter, side)
+
+
+def _variance(fields: Sequence[Field], sums: Profile) -> float:
+    """Estimate the variance of a pixel of a particle, from how much the particles' rings differ."""
+    mean = sums[0] / np.maximum(sums[1], 1)
+    found = [
+        each[1] * (each[0] / np.maximum(each[1], 1) - mean) ** 2
+        for field in fields
+        for each in (
+            radial_profile(field.scaled.image, place[None], field.diameter) for place in field.taught
+        )
+    ]
+    return float(np.sum(found)) / (len(mean) * max(1, len(found) - 1))
 
 
 def _peaks(response: Tensor, field: Field, min_distance: float) -> NDArray[np.float32]:
@@ -131,22 +191,19 @@ def _peaks(response: Tensor, field: Field, min_distance: float) -> NDArray[np.fl
     return scores
 
 
-def unbiased(
-    fields: Sequence[Field], learned: Sequence[NDArray[np.float32]], side: int
-) -> list[NDArray[np.float64]]:
+def unbiased(fields: Sequence[Field], config: PickerConfig, side: int) -> list[NDArray[np.float64]]:
     """Find the response at each labelled particle to the average of the others.
 
     A particle agrees with an average that it is part of, in its noise too.
     """
-    pairs = list(zip(fields, learned, strict=True))
-    total = np.sum([radial_profile(field.scaled.image, yx, field.diameter) for field, yx in pairs], axis=0)
+    average = Average.of(fields, config)
 
     def response(field: Field, place: NDArray[np.float32]) -> float:
-        others = total - radial_profile(field.scaled.image, place[None], field.diameter)
-        return _response(field, place, _kernel(others, fields[0].diameter, side))
+        own = radial_profile(field.scaled.image, place[None], field.diameter)
+        return _response(field, place, average.without(own).kernel(side))
 
-    every = math.ceil(sum(map(len, learned)) / MOST_CLICKS)
-    return [np.array([response(field, place) for place in yx[::every]]) for field, yx in pairs]
+    every = max(1, math.ceil(average.clicks / MOST_CLICKS))
+    return [np.array([response(field, place) for place in field.taught[::every]]) for field in fields]
 
 
 def _response(field: Field, place: NDArray[np.float32], kernel: Tensor) -> float:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from cryopick_napari.blind import guessed_polarity
 from cryopick_napari.config import PickerConfig
 from cryopick_napari.fields import prepare
 from cryopick_napari.first_look import with_template
-from cryopick_napari.labels import Example, Labels
+from cryopick_napari.labels import Example, Labels, no_picks
 from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.picker import Picker, make_network
 
@@ -67,22 +68,26 @@ def from_general(config: PickerConfig) -> Picker:
 
 
 def _primed(picker: Picker, micrographs: Sequence[Micrograph]) -> Picker:
-    """Give the picker the template of its own surest picks."""
+    """Give the picker the template that the micrographs suggest, and then that of its surest picks."""
+    picker = picker.configured(polarity=guessed_polarity(micrographs, picker.config))
+    unlabelled = [Example(micrograph, Labels(no_picks())) for micrograph in micrographs]
+    picker = _with_template_of(unlabelled, picker)
     quick = picker.configured(averaging=False)
-    inverted, examples = 0, []
+    examples = []
     for micrograph in micrographs:
-        as_is = quick.scale(micrograph)
-        scaled = quick.upright(as_is)
-        inverted += scaled is not as_is
+        scaled = quick.scale(micrograph)
         # In mere noise, what scores best would average to a particle all the same.
         found = quick.picks(quick.probability(scaled), scaled).above(picker.config.threshold)
         examples.append(Example(micrograph, Labels(found.where(np.arange(min(SUREST, len(found)))))))
-    if 2 * inverted > len(micrographs):
-        picker = picker.configured(polarity="light")
     if sum(len(example.labels.positives) for example in examples) < FEWEST:
         return picker
+    return _with_template_of(examples, picker)
+
+
+def _with_template_of(examples: Sequence[Example], picker: Picker) -> Picker:
     fields = [prepare(example, picker.config) for example in examples]
-    return replace(picker, network=with_template(picker.network, fields).eval())
+    network = from_general(picker.config).network
+    return replace(picker, network=with_template(network, fields, picker.config).eval())
 
 
 @cache

@@ -14,6 +14,9 @@ KNOWN_WEIGHT = 3.0  # a pick known to be a particle counts as much as so many th
 ROUNDS = 50
 SHARES = 0.02, 0.95  # of particles among all picks; one of the two kinds would die out beyond
 NARROWEST = 0.15  # standard deviation of a kind: a kind of one pick is none
+# Picks that outweigh the guess that particles spread as the others do, which hold the same noise. Without it
+# few clicks on a faint field end in a share of nearly nothing, or of everything.
+ALIKE = 60.0
 FEW = 3  # known picks; fewer say nothing of how much their scores differ
 
 
@@ -38,21 +41,24 @@ class Mixture:
     other_spread: float
 
     def log_odds(self, scores: Scores) -> Scores:
-        """Natural logarithm of the odds that a pick of this score is a particle."""
+        """Natural logarithm of the odds that a pick of this score is a particle.
+
+        It never rises as the score falls: where the wider of two normal distributions overtakes the
+        narrower one in its tail, the model is wrong.
+        """
+        steepness = 1 / self.spread**2 - 1 / self.other_spread**2
+        if steepness:
+            turn = (self.mean / self.spread**2 - self.other_mean / self.other_spread**2) / steepness
+            scores = np.minimum(scores, turn) if steepness > 0 else np.maximum(scores, turn)
         particles = np.log(self.share) + norm.logpdf(scores, self.mean, self.spread)
         others = np.log1p(-self.share) + norm.logpdf(scores, self.other_mean, self.other_spread)
         odds: Scores = particles - others
         return odds
 
-    def chances(self, ordered: Scores) -> Scores:
-        """Probability that each pick is a particle; scores from the highest down.
-
-        It never rises as the score falls: where the wider of two normal distributions overtakes the
-        narrower one in its tail, the model is wrong.
-        """
-        chance = 1 / (1 + np.exp(-np.clip(self.log_odds(ordered), -50, 50)))
-        falling: Scores = np.maximum.accumulate(chance[::-1])[::-1]
-        return falling
+    def chances(self, scores: Scores) -> Scores:
+        """Probability that each pick is a particle."""
+        chance: Scores = 1 / (1 + np.exp(-np.clip(self.log_odds(scores), -50, 50)))
+        return chance
 
 
 def fit_mixture(scores: Scores, known: Scores) -> Mixture:
@@ -74,11 +80,12 @@ def fit_mixture(scores: Scores, known: Scores) -> Mixture:
     spread = float(known.std(ddof=1)) if len(known) >= FEW else abs(mean - other_mean) / 3
     mixture = Mixture(share, mean, max(spread, NARROWEST), other_mean, max(1.5 * lower.std(), NARROWEST))
     for _ in range(ROUNDS):
-        chance = 1 / (1 + np.exp(-np.clip(mixture.log_odds(scores), -50, 50)))
-        # The wider distribution must not claim the lowest scores as well.
-        chance = np.where(scores < mixture.other_mean, np.minimum(chance, 0.5), chance)
+        chance = mixture.chances(scores)
         values = np.concatenate([scores, known])
-        mean, spread = _moments(values, np.concatenate([chance, np.full(len(known), KNOWN_WEIGHT)]))
+        weights = np.concatenate([chance, np.full(len(known), KNOWN_WEIGHT)])
+        mean, spread = _moments(values, weights)
+        total, likely = weights.sum(), mixture.other_spread
+        spread = float(np.sqrt((total * spread**2 + ALIKE * likely**2) / (total + ALIKE)))
         other_mean, other_spread = _moments(scores, 1 - chance)
         mixture = Mixture(float(np.clip(chance.mean(), *SHARES)), mean, spread, other_mean, other_spread)
     return mixture

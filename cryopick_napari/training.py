@@ -131,7 +131,7 @@ def fit(
     picker = network_alone(picker)
     near_label = 0.0 if all(field.is_complete for field in fields) else NEAR_LABEL
     network = copy.deepcopy(picker.network).to(resolve_device(config.device))
-    network = with_template(network, fields)
+    network = with_template(network, fields, picker.config)
     optimiser = Optimiser(network, config)
     best = Best(copy.deepcopy(network).eval())
     history: list[Row] = []
@@ -203,7 +203,8 @@ def canvases_of(picker: Picker, fields: Sequence[Field], config: TrainingConfig)
     taught = [field for field in fields if field.learned.any()]
     if not picker.is_experienced:
         return [canvas(field, config.target_radius) for field in taught]
-    network = with_template(copy.deepcopy(picker.network).to(fields[0].scaled.image.device), fields)
+    network = copy.deepcopy(picker.network).to(fields[0].scaled.image.device)
+    network = with_template(network, fields, picker.config)
 
     def belief(field: Field) -> NDArray[np.float32] | None:
         if field.is_complete:

@@ -4,21 +4,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from drawing import drawn_micrograph, near
 
 from cryopick_napari.config import PickerConfig
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.examples import new_picker
 from cryopick_napari.fields import prepare
-from cryopick_napari.first_look import first_look, look_of, unbiased
+from cryopick_napari.first_look import MOST_CLICKS, Average, first_look, look_of, unbiased
 from cryopick_napari.labels import Example, Labels
 from cryopick_napari.metrics import STRICT, score
 from cryopick_napari.peaks import highest_near
 from cryopick_napari.picker import Picker
 from cryopick_napari.picks import Picks
 from cryopick_napari.simulate import SAMPLE_DIAMETER, sample
-from cryopick_napari.template import kernel_of, kernel_side, matched_filter, radial_profile
+from cryopick_napari.template import kernel_side, matched_filter
 from cryopick_napari.training import completed, train
 
 CONFIG = PickerConfig(diameter=9, network_diameter=9)
@@ -92,13 +91,12 @@ def test_a_particle_is_compared_with_the_average_of_the_others():
     """On pure noise, each agrees with an average that it is part of more than with that of the others."""
     rng = np.random.default_rng(1)
     micrograph = drawn_micrograph(np.zeros((0, 2)), (256, 250))
-    field = prepare(Example(micrograph, Labels(Picks.of(rng.uniform(20, 230, (30, 2))))), CONFIG)
+    field = prepare(Example(micrograph, Labels(Picks.of(rng.uniform(20, 230, (MOST_CLICKS + 1, 2))))), CONFIG)
     side = kernel_side(field.diameter)
-    total = radial_profile(field.scaled.image, field.positives, field.diameter)
-    kernel = kernel_of(torch.from_numpy(total[0] / total[1]).float(), field.diameter, side)
+    kernel = Average.of([field], CONFIG).kernel(side)
     with_itself = matched_filter(field.scaled.image[None, None], kernel)[0, 0].numpy()
     biased = highest_near(with_itself, field.positives, 0.25 * field.diameter)
-    (honest,) = unbiased([field], [field.positives], side)
+    (honest,) = unbiased([field], CONFIG, side)
     assert biased.mean() > honest.mean() + 0.1
 
 

@@ -54,6 +54,18 @@ def test_a_lower_score_is_never_the_surer_one():
     assert (np.diff(mixture.chances(np.linspace(10, -10, 200))) <= 0).all()
 
 
+@pytest.mark.parametrize("clicks", [3, 10])
+def test_faint_particles_do_not_swallow_everything(clicks):
+    counts = []
+    for seed in range(10):
+        particles, others = scores(150, 400, 1.4, seed)
+        every = np.concatenate([particles, others])
+        cut = best_cut(fit_mixture(every, particles[:clicks]), every)
+        counts.append((every >= cut).sum())
+    assert 75 <= np.median(counts) <= 300
+    assert sum(count > 450 for count in counts) <= 1
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_one_pick_is_enough_to_go_on(count):
     cut = best_cut(fit_mixture(np.full(count, 2.0), np.array([2.0])), np.full(count, 2.0))

@@ -274,7 +274,7 @@ def test_the_template_fits_the_filter_at_every_scale(network_diameter):
     for height in range(100, 109):
         part = Micrograph(micrograph.image[:height, :101])
         field = prepare(Example(part, Labels(truth.within(part.shape))), config)
-        network = with_template(Picker.new(config).network, [field])
+        network = with_template(Picker.new(config).network, [field], config)
         assert network.kernel.norm() == pytest.approx(1)
         assert network.with_filter(field.scaled.image[None, None])[0, 1].std() == pytest.approx(1, abs=1e-3)
 
@@ -295,11 +295,11 @@ def test_micrographs_of_several_pixel_sizes_train_together():
 
 def test_a_template_that_is_there_is_kept():
     field = prepare(clicks(), PICKER)
-    network = with_template(Picker.new(PICKER).network, [field])
+    network = with_template(Picker.new(PICKER).network, [field], PICKER)
     before = network.kernel.clone()
-    assert torch.equal(with_template(network, [prepare(whole_field(5), PICKER)]).kernel, before)
+    assert torch.equal(with_template(network, [prepare(whole_field(5), PICKER)], PICKER).kernel, before)
     plain = Picker.new(replace(PICKER, filter_channel=False)).network
-    assert not with_template(plain, [field]).kernel.numel()
+    assert not with_template(plain, [field], PICKER).kernel.numel()
 
 
 def test_the_template_knows_nothing_of_what_is_held_out():
@@ -309,7 +309,7 @@ def test_the_template_knows_nothing_of_what_is_held_out():
         positives=field.positives[[not field.held[tuple(p)] for p in np.rint(field.positives).astype(int)]],
     )
     assert len(learned.positives) == 1
-    one, both = (with_template(Picker.new(PICKER).network, [f]).kernel for f in (learned, field))
+    one, both = (with_template(Picker.new(PICKER).network, [f], PICKER).kernel for f in (learned, field))
     assert torch.equal(one, both)
 
 
