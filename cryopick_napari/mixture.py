@@ -112,9 +112,15 @@ def expected_cut(ordered: Scores, chances: Scores) -> float:
     float
         Halfway between the last pick kept and the first left out.
     """
-    right = np.cumsum(chances)
-    last = int(np.argmax(right / (np.arange(1, len(ordered) + 1) + right[-1])))
+    last = int(np.argmax(expected_f1(chances)))
     return float(ordered[last : last + 2].mean())
+
+
+def expected_f1(chances: Scores) -> Scores:
+    """Compute the F1 to expect of the first, the first two, ... of picks of these chances (n,)."""
+    right = np.cumsum(chances)
+    expected: Scores = 2 * right / (np.arange(1, len(chances) + 1) + right[-1])
+    return expected
 
 
 def _moments(values: Scores, weights: Scores) -> tuple[float, float]:

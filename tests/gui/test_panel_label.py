@@ -6,10 +6,13 @@ import pytest
 from qtpy.QtCore import Qt
 
 from cryopick_napari.config import ParticleSize
-from cryopick_napari.gui.hands import click
+from cryopick_napari.gui.hands import click, wait_until
 from cryopick_napari.gui.panels.label import LabelPanel
 from cryopick_napari.gui.panels.size import SizeForm
 from cryopick_napari.gui.tools import Tool
+from cryopick_napari.mrc import write_mrc
+from cryopick_napari.scene import Scene
+from cryopick_napari.simulate import simulate
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -32,6 +35,25 @@ def test_an_empty_window_says_what_to_do(session, qtbot):
     assert "Open a micrograph" in size_of(panel).size_note.text()
     assert not any(button.isEnabled() for button in panel.buttons.values())
     assert not panel.undo.isEnabled()
+
+
+def test_a_diameter_is_suggested_and_taken_only_when_asked(session, tmp_path, qtbot):
+    micrograph, _ = simulate(
+        Scene((900, 900), spacing=4.0, diameter=180.0, protein=77, dose=120.0, debris=0.0, coverage=0.2), 123
+    )
+    write_mrc(tmp_path / "unseen.mrc", micrograph.image, micrograph.spacing)
+    session.open_paths([tmp_path / "unseen.mrc"])
+    panel = LabelPanel(session)
+    session.viewer.window.add_dock_widget(panel, area="right", tabify=False)
+    size = size_of(panel)
+    wait_until(size.use.isVisible, 30, "a suggestion")
+    assert session.settings.size is None
+    assert size.use.text().removeprefix("Use ") in size.size_note.text()
+    qtbot.mouseClick(size.use, LEFT)
+    assert session.settings.size is not None
+    assert 130 <= session.settings.size.diameter <= 240
+    assert not size.use.isVisible()
+    assert "px" in size.size_note.text()
 
 
 def test_a_typed_diameter_sizes_the_circles(panel, qtbot):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtGui import QStandardItemModel
+from qtpy.QtGui import QShowEvent, QStandardItemModel
 from qtpy.QtWidgets import QComboBox, QDoubleSpinBox, QFormLayout, QHBoxLayout, QLabel, QPushButton, QWidget
 
 from cryopick_napari.config import ParticleSize
+from cryopick_napari.gui.suggestion import DiameterSuggestion
 from cryopick_napari.gui.tools import Tool
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ class SizeForm(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session
+        self.suggestion = DiameterSuggestion(session)
         self._build()
+        self.suggestion.changed.connect(self._show)
         session.tools.changed.connect(self._show_tool)
         session.tools.measured.connect(self._show_measured)
         for signal in (session.size_changed, session.field_shown, session.current_changed):
@@ -52,10 +55,24 @@ class SizeForm(QWidget):
         row.addWidget(self.measure, 1)
         self.size_note = QLabel()
         self.size_note.setWordWrap(True)
+        self.use = QPushButton()
+        self.use.setToolTip(
+            "Takes what the general model makes of this micrograph; you can change it afterwards."
+        )
+        self.use.clicked.connect(self._use_suggestion)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.addRow("Diameter", row)
         form.addRow(self.size_note)
+        form.addRow(self.use)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802, as Qt has it
+        """Begin to suggest a size."""
+        super().showEvent(event)
+        self.suggestion.want()
+
+    def _use_suggestion(self) -> None:
+        self.session.guarded(self.session.set_size, self.suggestion.size)
 
     def _toggle_measure(self) -> None:
         wanted = Tool.MEASURE if self.measure.isChecked() else Tool.ADD
@@ -99,11 +116,18 @@ class SizeForm(QWidget):
         for widget in (self.diameter, self.unit):
             widget.blockSignals(False)
         self.size_note.setText(self._size_text())
+        suggested = self.suggestion.size if size is None and self.session.field is not None else None
+        self.use.setVisible(suggested is not None)
+        if suggested is not None:
+            self.use.setText(f"Use {suggested.diameter:g} {ANGSTROM if suggested.in_angstrom else PIXELS}")
 
     def _size_text(self) -> str:
         size, spacing = self.session.settings.size, self.session.spacing
         if self.session.field is None:
             return "Open a micrograph first (Micrographs)."
+        if size is None and (suggested := self.suggestion.size) is not None:
+            unit = ANGSTROM if suggested.in_angstrom else PIXELS
+            return f"Particles look about {suggested.diameter:g} {unit} wide here. Measure one to be sure."
         if size is None:
             return "Type the diameter, or press Measure and drag the circle to a particle's size."
         if spacing is None:
