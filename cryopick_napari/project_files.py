@@ -42,6 +42,8 @@ class Settings:
         Least distance of picks in diameters; None takes the model's own.
     contamination_mask : bool or None
         Whether to pick nothing on contamination; None does as the model.
+    rejected : tuple of str
+        Those of the micrographs that are neither learned from nor picked nor exported.
     """
 
     micrographs: tuple[str, ...] = ()
@@ -52,6 +54,7 @@ class Settings:
     threshold: float | None = None
     min_distance: float | None = None
     contamination_mask: bool | None = None
+    rejected: tuple[str, ...] = ()
 
     @property
     def size(self) -> ParticleSize | None:
@@ -73,9 +76,7 @@ def settings_from(content: Mapping[str, Any]) -> Settings:
     ValueError
         If it holds something else.
     """
-    paths = content.get("micrographs", [])
-    if not isinstance(paths, list) or not all(isinstance(path, str) and path for path in paths):
-        raise ValueError("micrographs must be a list of paths")
+    paths, rejected = (_paths(name, content.get(name, [])) for name in ("micrographs", "rejected"))
     model, in_angstrom = content.get("model"), content.get("in_angstrom", True)
     avoids = content.get("contamination_mask")
     if not isinstance(model, str | None) or not isinstance(in_angstrom, bool):
@@ -91,8 +92,13 @@ def settings_from(content: Mapping[str, Any]) -> Settings:
             ("min_distance", 0.0),
         )
     )
-    each_once = tuple(dict.fromkeys(paths))
-    return Settings(each_once, spacing, diameter, in_angstrom, model, threshold, min_distance, avoids)
+    return Settings(paths, spacing, diameter, in_angstrom, model, threshold, min_distance, avoids, rejected)
+
+
+def _paths(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(path, str) and path for path in value):
+        raise ValueError(f"{name} must be a list of paths")
+    return tuple(dict.fromkeys(value))
 
 
 def content_of(micrograph: Path, labels: Labels) -> dict[str, Any]:

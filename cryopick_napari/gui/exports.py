@@ -85,7 +85,7 @@ class Exports(QObject):
 
     def preview(self, choice: Choice, paths: Sequence[Path] | None = None) -> None:
         """Count what an export would hold; the answer comes by ``previewed``."""
-        materials = self.materials.of(self.session.micrographs if paths is None else paths)
+        materials = self.materials.of(self.session.accepted if paths is None else paths)
         if self._counting is not None:
             self._counting.abandon()
         self._counting = job = Job(partial(_counted, materials, choice), "preview")
@@ -110,7 +110,7 @@ class Exports(QObject):
             One of `coordinates.FORMATS`.
         choice : Choice
         paths : sequence of Path, optional
-            Of these micrographs; by default of all.
+            Of these micrographs; by default of all that are not rejected.
         flip_y : bool
             Count rows from the other end.
         overwrite : bool
@@ -123,7 +123,7 @@ class Exports(QObject):
         """
         if self.is_writing:
             raise CryopickError("coordinates are being written already")
-        materials = self.materials.gathered(list(self.session.micrographs if paths is None else paths))
+        materials = self.materials.gathered(list(self.session.accepted if paths is None else paths))
         work = partial(export, materials, choice, folder, format, flip_y, overwrite)
         self._writing = Job(once(work), "export")
         self._writing.returned.connect(lambda written: self._end(self.exported, written))

@@ -24,8 +24,8 @@ class LabelCounts:
         self._known.pop(path, None)
 
     def total(self) -> tuple[int, int]:
-        """Count the labelled particles, and the micrographs they are on."""
-        numbers = [self._count(path) for path in self.session.micrographs]
+        """Count the labelled particles, and the micrographs they are on; rejected ones do not count."""
+        numbers = [self._count(path) for path in self.session.accepted]
         return sum(numbers), sum(number > 0 for number in numbers)
 
     def _count(self, path: Path) -> int:

@@ -114,7 +114,7 @@ class Learning(ModelsInUse):
         """
         session = self.session
         session.opened()
-        labels = {path: session.labels_of(path) for path in session.micrographs}
+        labels = {path: session.labels_of(path) for path in session.accepted}
         labelled = {path: some for path, some in labels.items() if _says_something(some)}
         size = session.settings.size
         if size is None:
@@ -125,7 +125,7 @@ class Learning(ModelsInUse):
             raise CryopickError(
                 "the pixel size is unknown: type it under Micrographs, or give the diameter in px under Label"
             )
-        others = spread([path for path in session.micrographs if path not in labelled], MOST_UNLABELLED)
+        others = spread([path for path in session.accepted if path not in labelled], MOST_UNLABELLED)
         spacing = session.settings.spacing
         self._begin(Lesson(preset, picker_settings, training_settings, size, spacing, labelled, others))
 

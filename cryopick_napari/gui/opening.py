@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.layers import Image
+from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from cryopick_napari.coordinates.formats import ENDING
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.canvas import Kind
 from cryopick_napari.gui.places import projects_folder
+from cryopick_napari.gui.worker import Job, once
 from cryopick_napari.micrograph import MICROGRAPH_SUFFIXES, write_mrc
+from cryopick_napari.micrograph_values import Values, read_values
 from cryopick_napari.project import SETTINGS
 
 if TYPE_CHECKING:
@@ -45,6 +48,36 @@ def ask_for_project(session: Session, parent: QWidget) -> None:
     name = QFileDialog.getExistingDirectory(parent, "Open a project's folder", str(projects_folder()))
     if name:
         session.guarded(open_project, session, Path(name))
+
+
+def ask_for_values(session: Session, parent: QWidget) -> None:
+    """Let a person choose a table of what another program found about the micrographs."""
+    name, _ = QFileDialog.getOpenFileName(
+        parent,
+        "Read a table about the micrographs",
+        _start(session),
+        "Tables (*.star *.csv *.tsv);;All files (*)",
+    )
+    if name:
+        use_values(session, Path(name))
+
+
+def use_values(session: Session, path: Path) -> None:
+    """Read a table beside the window, and show its numbers in the list of micrographs."""
+    project = session.project
+    job = Job(once(lambda: read_values(path)), "values")
+
+    def take(values: Values) -> None:
+        if session.project is project and session.guarded(
+            lambda: counted.append(session.take_values(values))
+        ):
+            total = len(session.micrographs)
+            show_info(f"{', '.join(values.titles)}: known of {counted[0]:,} of {total:,} micrographs")
+
+    counted: list[int] = []
+    job.returned.connect(take)
+    job.failed.connect(session.say)
+    job.start()
 
 
 def ask_where_to_save(session: Session, parent: QWidget) -> None:

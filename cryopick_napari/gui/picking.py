@@ -64,7 +64,7 @@ class Picking(Exports):
     @property
     def remaining(self) -> int | None:
         """How many micrographs the model in use has not picked; None while they are being counted."""
-        paths = self.session.micrographs
+        paths = self.session.accepted
         known = self.materials.of(paths)
         return sum(material.picks is None for material in known) if len(known) == len(paths) else None
 
@@ -81,7 +81,7 @@ class Picking(Exports):
         Parameters
         ----------
         paths : sequence of Path, optional
-            Among these; by default all of the project.
+            Among these; by default all of the project that are not rejected.
 
         Raises
         ------
@@ -94,7 +94,7 @@ class Picking(Exports):
             raise CryopickError("there is no model to pick with: train one first, under Train")
         if self.is_running:
             raise CryopickError("micrographs are being picked already")
-        paths = list(session.micrographs if paths is None else paths)
+        paths = list(session.accepted if paths is None else paths)
         settings, min_distance = session.settings, session.review.min_distance
         self.step, self.problems, self._begun = None, [], 0.0
         self._made_by, self._project = settings.picked_by(model), project

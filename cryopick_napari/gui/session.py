@@ -117,7 +117,7 @@ class Session(State):
         self.canvas.clear()
         for signal in (self.project_changed, self.micrographs_changed, self.current_changed):
             signal.emit()
-        for signal in (self.size_changed, self.labels_changed, self.model_changed):
+        for signal in (self.size_changed, self.labels_changed, self.model_changed, self.values_changed):
             signal.emit()
 
     # the micrograph that is looked at
@@ -151,7 +151,11 @@ class Session(State):
         """Take micrographs off the list; their labels and picks stay on the disk."""
         gone = set(paths)
         others = [path for path in self.micrographs if path not in gone]
-        self.change(micrographs=tuple(map(str, others)))
+        kept = set(map(str, others))
+        self.change(
+            micrographs=tuple(map(str, others)),
+            rejected=tuple(path for path in self.settings.rejected if path in kept),
+        )
         if not others:
             self.close_project()
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from cryopick_napari.gui.reader import Field, Wish
 from cryopick_napari.gui.worker import in_words
 from cryopick_napari.labelling import History
 from cryopick_napari.labels import Labels, no_picks
+from cryopick_napari.micrograph_values import Values, load_values, save_values
 from cryopick_napari.project import Project, Settings
 
 
@@ -37,6 +38,10 @@ class State(QObject):
         The current micrograph is on the canvas, with its labels; ``field`` is it.
     size_changed
         The particle's size or the pixel size is another.
+    choice_changed
+        Other micrographs are rejected.
+    values_changed
+        Other numbers are known of the micrographs.
     labels_changed
         Labels of the current micrograph are others.
     model_changed
@@ -53,6 +58,8 @@ class State(QObject):
     current_changed = Signal()
     field_shown = Signal()
     size_changed = Signal()
+    choice_changed = Signal()
+    values_changed = Signal()
     labels_changed = Signal()
     model_changed = Signal()
     failed = Signal(str)
@@ -65,6 +72,7 @@ class State(QObject):
         self.micrographs: list[Path] = []
         self.current: Path | None = None
         self.field: Field | None = None
+        self.values = Values()
         self.problems: dict[Path, CryopickError] = {}  # of micrographs that could not be read
         self.display: DisplayFilter | None = None  # None: what suits the particle
         self._suited: DisplayFilter | None = None  # to the micrograph before
@@ -99,7 +107,11 @@ class State(QObject):
         # What a person said before there was a project holds for a new one.
         self.settings = settings if settings != Settings() else self.settings
         self.micrographs = [Path(path) for path in self.settings.micrographs]
-        for signal in (self.project_changed, self.micrographs_changed, self.size_changed, self.model_changed):
+        self.values = load_values(project.folder)
+        for signal in (
+            *(self.project_changed, self.micrographs_changed, self.values_changed),
+            *(self.size_changed, self.model_changed),
+        ):
             signal.emit()
 
     def save_project_as(self, folder: str | Path) -> None:
@@ -119,6 +131,43 @@ class State(QObject):
         self.project, self.settings, self.micrographs = None, Settings(), []
         self.current, self.field, self.display, self._suited = None, None, None, None
         self.problems.clear()
+        self.values = Values()
+
+    @property
+    def rejected(self) -> frozenset[Path]:
+        """Micrographs that are neither learned from nor picked nor exported."""
+        return frozenset(map(Path, self.settings.rejected))
+
+    @property
+    def accepted(self) -> list[Path]:
+        """All others, in their order."""
+        rejected = self.rejected
+        return [path for path in self.micrographs if path not in rejected]
+
+    def reject(self, paths: Iterable[Path], rejected: bool = True) -> None:
+        """Put micrographs aside, or take them back; their labels and picks stay."""
+        chosen = dict.fromkeys(map(str, paths))
+        others = [path for path in self.settings.rejected if path not in chosen]
+        self.change(rejected=(*others, *(chosen if rejected else ())))
+        self.choice_changed.emit()
+
+    def take_values(self, values: Values) -> int:
+        """Keep numbers that another program knows of the micrographs; return of how many it knows some.
+
+        Raises
+        ------
+        CryopickError
+            If it knows none of them, or they cannot be saved.
+        """
+        known = values.for_files(self.micrographs)
+        if not known.rows:
+            raise CryopickError(
+                "no micrograph of this project is named in that table: open the ones it is about first"
+            )
+        self.values = self.values.joined(known)
+        save_values(self.opened().folder, self.values)
+        self.values_changed.emit()
+        return len(known.rows)
 
     @property
     def spacing(self) -> float | None:

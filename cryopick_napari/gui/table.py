@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -54,8 +55,10 @@ class MicrographTable(QAbstractTableModel):
         self.tallies = Tallies(session)
         self._current = session.current
         self._wanted = ""
+        self._hides_rejected = False
+        self._rejected = session.rejected
         self._column, self._order = -1, Qt.SortOrder.AscendingOrder
-        self.columns = (
+        self._own_columns = (
             Column("Micrograph", "The file's name", self._name, _name_key, LEFT),
             Column(
                 "Labels",
@@ -67,8 +70,11 @@ class MicrographTable(QAbstractTableModel):
             Column("Score", "Mean score of these picks", self._score, self._score_key),
             Column("State", "What was done with it", self.state, self.state, LEFT),
         )
-        self._arrange()
+        self.columns: tuple[Column, ...] = self._own_columns
+        self._on_values()
         session.micrographs_changed.connect(self._arrange)
+        session.values_changed.connect(self._on_values)
+        session.choice_changed.connect(self._on_choice)
         session.current_changed.connect(self._on_current)
         session.row_changed.connect(lambda path: self._redraw([path]))
         session.review.threshold_changed.connect(lambda _: self._redraw(self.paths))
@@ -78,6 +84,15 @@ class MicrographTable(QAbstractTableModel):
         """Show only files whose name holds ``text``, in capitals or not."""
         self._wanted = text.strip().lower()
         self._arrange()
+
+    def hide_rejected(self, hides: bool) -> None:
+        """Show only what is accepted, or all."""
+        self._hides_rejected = hides
+        self._arrange()
+
+    def is_rejected(self, path: Path) -> bool:
+        """Whether a micrograph was put aside."""
+        return path in self._rejected
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column; -1 is the order in which the micrographs were opened."""
@@ -96,6 +111,8 @@ class MicrographTable(QAbstractTableModel):
     def state(self, path: Path) -> str:
         """Say what was done with a micrograph."""
         tally = self.tallies.of(path)
+        if self.is_rejected(path):
+            return "rejected"
         if path in self.session.problems:
             return "not read"
         if tally.labels or tally.is_complete:
@@ -133,9 +150,10 @@ class MicrographTable(QAbstractTableModel):
             return column.align
         if role == ROLE.ToolTipRole:
             return "\n".join(filter(None, (str(path), self.problem(path))))
-        if role == ROLE.FontRole and path == self._current:
+        if role == ROLE.FontRole and (path == self._current or self.is_rejected(path)):
             font = QFont()
-            font.setBold(True)
+            font.setBold(path == self._current)
+            font.setStrikeOut(self.is_rejected(path) and index.column() == 0)
             return font
         return None
 
@@ -168,13 +186,42 @@ class MicrographTable(QAbstractTableModel):
         """Take the rows anew; Qt's own sorting asks Python 30,000 questions for 2,000 rows."""
         everything = self.session.micrographs
         self.beginResetModel()
-        self.paths = [path for path in everything if self._wanted in path.name.lower()]
+        self._rejected = self.session.rejected
+        hidden = self._rejected if self._hides_rejected else frozenset()
+        self.paths = [path for path in everything if self._wanted in path.name.lower() and path not in hidden]
         if self._column >= 0:
             descends = self._order == Qt.SortOrder.DescendingOrder
             self.paths.sort(key=self.columns[self._column].key, reverse=descends)
         self._rows = {path: row for row, path in enumerate(self.paths)}
         self._ending = shared_ending([path.name for path in everything])
         self.endResetModel()
+
+    def _on_choice(self) -> None:
+        if self._hides_rejected or self._column == len(self.columns) - 1:
+            self._arrange()
+            return
+        self._rejected = self.session.rejected
+        self._redraw(self.paths)
+
+    def _on_values(self) -> None:
+        """Take up the columns of what is known of the micrographs."""
+        columns = tuple(map(self._value_column, self.session.values.titles))
+        self.columns = (*self._own_columns[:-1], *columns, self._own_columns[-1])
+        if self._column >= len(self._own_columns) - 1:
+            self._column = -1
+        self._arrange()
+
+    def _value_column(self, title: str) -> Column:
+        def value(path: Path) -> float:
+            return self.session.values.of(str(path), title)
+
+        def text(path: Path) -> str:
+            return "" if math.isnan(value(path)) else f"{value(path):.3g}"
+
+        def key(path: Path) -> float:
+            return -math.inf if math.isnan(value(path)) else value(path)
+
+        return Column(title, f"{title}, as another program found it", text, key)
 
     def _on_current(self) -> None:
         before, self._current = self._current, self.session.current

@@ -117,6 +117,7 @@ class ExportSection(QWidget):
         self.button.clicked.connect(self._on_click)
         for signal in (
             *(session.project_changed, session.micrographs_changed, session.current_changed),
+            session.choice_changed,
             *(session.size_changed, session.model_changed, session.review.threshold_changed),
             *(picking.materials.changed, picking.changed),
         ):
@@ -136,8 +137,8 @@ class ExportSection(QWidget):
         """List the micrographs that are chosen."""
         session = self.session
         if self.scope.currentIndex() == 0:
-            return list(session.micrographs)
-        return [] if session.current is None else [session.current]
+            return session.accepted
+        return [path for path in session.accepted if path == session.current]
 
     # questions
 
@@ -203,6 +204,9 @@ class ExportSection(QWidget):
         source = self.source.currentData()
         if not session.micrographs:
             return "Open micrographs to begin."
+        if not self.paths():
+            which = "All micrographs are" if self.scope.currentIndex() == 0 else "This micrograph is"
+            return f"{which} rejected: accept under Micrographs what is to be exported."
         if session.settings.model is None and source != "labels":
             untrained = session.learning.untrained
             first = f"Keep the {untrained} first, above" if untrained else "Train a model first"

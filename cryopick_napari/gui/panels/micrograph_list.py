@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QAction,
+    QCheckBox,
     QHBoxLayout,
     QHeaderView,
     QLabel,
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
 
 KEYS = {-1: ",", 1: "."}  # napari uses neither, and they lie side by side
-WIDTHS = (54, 48, 48, 66)  # px of the screen, of all columns but the first, which takes the rest
+REJECT = "/"  # beside them
+WIDTHS = (54, 48, 48)  # px of the screen, of labels, picks and scores; the first column takes the rest
+NAME_WIDTH, LAST_WIDTH = 120, 66  # of the first, beside columns of other programs; of the last
+MARGIN = 14  # px of the screen, around a title
 
 
 class MicrographList(QWidget):
@@ -45,6 +50,13 @@ class MicrographList(QWidget):
         self.search.setToolTip("Shows only files whose name holds these letters")
         self.table = self._make_table()
         self.previous, self.next = self._step_button("Previous", -1), self._step_button("Next", 1)
+        self.reject = QPushButton("Reject")
+        self.reject.setToolTip(
+            "Puts the selected micrographs aside: they are neither learned from nor picked nor exported. "
+            f"Their labels stay. Press “{REJECT}” over the micrograph for this one."
+        )
+        self.reject.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.hide_rejected = QCheckBox("Hide rejected")
         self.problem = QLabel()
         self.problem.setWordWrap(True)
         self.problem.setStyleSheet("color: #ffa726")
@@ -54,6 +66,7 @@ class MicrographList(QWidget):
         self._connect()
         self._show_current()
         self._show_problem()
+        self._show_choice()
 
     def step(self, by: int) -> None:
         """Go to the next micrograph of the table as it is shown (1), or the one before (-1)."""
@@ -76,13 +89,11 @@ class MicrographList(QWidget):
         table.setTabKeyNavigation(False)
         table.setMinimumHeight(150)
         self.header.setSectionsClickable(True)
-        self.header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        for column, width in enumerate(WIDTHS, 1):
-            table.setColumnWidth(column, width)
         self.header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)  # as they were opened
         table.setSortingEnabled(True)
+        self.reject_rows, self.accept_rows = QAction("Reject", table), QAction("Accept", table)
         self.remove = QAction("Remove from the project (labels are kept)", table)
-        table.addAction(self.remove)
+        table.addActions([self.reject_rows, self.accept_rows, self.remove])
         table.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         return table
 
@@ -107,12 +118,26 @@ class MicrographList(QWidget):
         layout.addWidget(self.table, 1)
         layout.addWidget(self.problem)
         layout.addLayout(steps)
+        choice = QHBoxLayout()
+        choice.addWidget(self.reject)
+        choice.addStretch(1)
+        choice.addWidget(self.hide_rejected)
+        layout.addLayout(choice)
 
     def _connect(self) -> None:
         self.search.textChanged.connect(self.model.find)
         self.table.clicked.connect(self._go)
         self.table.activated.connect(self._go)
         self.remove.triggered.connect(self._remove)
+        self.reject.clicked.connect(self._toggle_chosen)
+        self.reject_rows.triggered.connect(lambda: self.session.reject(self._chosen_paths()))
+        self.accept_rows.triggered.connect(lambda: self.session.reject(self._chosen_paths(), False))
+        self.hide_rejected.toggled.connect(self.model.hide_rejected)
+        self.chosen.selectionChanged.connect(lambda *_: self._show_choice())
+        self.session.choice_changed.connect(self._show_choice)
+        self.session.viewer.bind_key(REJECT, self._toggle_current, overwrite=True)
+        self._set_widths()
+        self.model.modelReset.connect(self._set_widths)
         self.session.current_changed.connect(self._show_current)
         self.session.current_changed.connect(self._show_problem)
         self.model.modelReset.connect(self._show_current)
@@ -125,15 +150,48 @@ class MicrographList(QWidget):
         return lambda _: self.step(by)
 
     def _free_keys(self) -> None:
-        for key in KEYS.values():
+        for key in (*KEYS.values(), REJECT):
             self.session.viewer.bind_key(key, None)
 
     def _go(self, index: QModelIndex) -> None:
         self.session.go(self.model.paths[index.row()])
 
+    def _chosen_paths(self) -> list[Path]:
+        return [self.model.paths[index.row()] for index in self.chosen.selectedRows()]
+
     def _remove(self) -> None:
-        chosen = self.chosen.selectedRows()
-        self.session.guarded(self.session.remove, [self.model.paths[index.row()] for index in chosen])
+        self.session.guarded(self.session.remove, self._chosen_paths())
+
+    def _toggle_chosen(self) -> None:
+        """Reject what is selected; accept it if all of it is rejected."""
+        paths = self._chosen_paths()
+        self.session.reject(paths, not all(map(self.model.is_rejected, paths)))
+
+    def _toggle_current(self, _: Viewer) -> None:
+        current = self.session.current
+        if current is not None:
+            self.session.reject([current], not self.model.is_rejected(current))
+
+    def _show_choice(self) -> None:
+        paths, rejected = self._chosen_paths(), self.session.rejected
+        accepts = bool(paths) and all(path in rejected for path in paths)
+        several = f" {len(paths):,}" if len(paths) > 1 else ""
+        self.reject.setText(f"{'Accept' if accepts else 'Reject'}{several}")
+        self.reject.setEnabled(bool(paths))
+        self.hide_rejected.setVisible(bool(rejected))
+        self.hide_rejected.setText(f"Hide {len(rejected):,} rejected")
+
+    def _set_widths(self) -> None:
+        last = self.model.columnCount() - 1
+        is_wide = last > len(WIDTHS) + 1
+        mode = QHeaderView.ResizeMode.Interactive if is_wide else QHeaderView.ResizeMode.Stretch
+        self.header.setSectionResizeMode(0, mode)
+        self.table.setColumnWidth(0, NAME_WIDTH)
+        for column in range(1, last + 1):
+            width = WIDTHS[column - 1] if column <= len(WIDTHS) else LAST_WIDTH
+            if len(WIDTHS) < column < last:
+                width = self.header.fontMetrics().horizontalAdvance(self.model.columns[column].title) + MARGIN
+            self.table.setColumnWidth(column, width)
 
     def _show_current(self) -> None:
         row = self.model.row_of(self.session.current)

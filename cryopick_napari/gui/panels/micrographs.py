@@ -63,6 +63,10 @@ class MicrographsPanel(QWidget):
         menu.addAction(self._action("Open folder…", partial(opening.ask_for_folder, session, self)))
         menu.addMenu(self.layers)
         menu.addSeparator()
+        self.values = self._action("Read CTF values…", partial(opening.ask_for_values, session, self))
+        self.values.setToolTip("From micrographs_ctf.star, or a csv table with a column 'micrograph'")
+        menu.addAction(self.values)
+        menu.addSeparator()
         menu.addAction(self._action("Open project…", partial(opening.ask_for_project, session, self)))
         menu.addAction(self._action("Close project", self._close))
         return menu

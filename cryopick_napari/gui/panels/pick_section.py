@@ -38,7 +38,7 @@ class PickSection(QWidget):
         picking = session.picking
         for signal in (picking.changed, picking.progressed, picking.materials.changed):
             signal.connect(self._show)
-        for signal in (session.model_changed, session.micrographs_changed):
+        for signal in (session.model_changed, session.micrographs_changed, session.choice_changed):
             signal.connect(self._show)
         self._show()
 
@@ -76,6 +76,8 @@ class PickSection(QWidget):
             return False, plain, "Say how large the particle is (Label), or train a model (Train)."
         if count is None:
             return False, plain, "Being counted."
+        if not session.accepted:
+            return False, plain, "All micrographs are rejected: accept some under Micrographs."
         if not count:
             return False, "All micrographs are picked", "The model in use has picked all of them."
         what = "the remaining micrograph" if count == 1 else f"the remaining {count:,} micrographs"

@@ -84,7 +84,12 @@ class TrainPanel(QWidget):
         session = self.session
         for signal in (session.project_changed, session.micrographs_changed, session.size_changed):
             signal.connect(self._show)
-        for signal in (session.labels_changed, session.row_changed, self.learning.changed):
+        for signal in (
+            session.labels_changed,
+            session.row_changed,
+            session.choice_changed,
+            self.learning.changed,
+        ):
             signal.connect(self._show)
         self.learning.progressed.connect(self._show_progress)
         self.models.selected.connect(self._show_curves)
