@@ -31,13 +31,17 @@ LAST_PART = re.compile(r"(?:(?<=.)[._-][^._-]*)?$")
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its title, what the title means, the text of a micrograph, and what it is sorted by."""
+    """A column: its title, what the title means, the text of a micrograph, and what it is sorted by.
+
+    ``number`` is what a micrograph can be rejected by, NaN where it is unknown.
+    """
 
     title: str
     help: str
     text: Callable[[Path], str]
     key: Callable[[Path], Any]
     align: int = RIGHT
+    number: Callable[[Path], float] | None = None
 
 
 class MicrographTable(QAbstractTableModel):
@@ -66,8 +70,20 @@ class MicrographTable(QAbstractTableModel):
                 self._labels,
                 lambda path: self.tallies.of(path).labels,
             ),
-            Column("Picks", "Picks that score at least the threshold", self._picks, self._picks_key),
-            Column("Score", "Mean score of these picks", self._score, self._score_key),
+            Column(
+                "Picks",
+                "Picks that score at least the threshold",
+                self._picks,
+                _order(self._picks_number),
+                number=self._picks_number,
+            ),
+            Column(
+                "Score",
+                "Mean score of these picks",
+                self._score,
+                _order(self._score_number),
+                number=self._score_number,
+            ),
             Column("State", "What was done with it", self.state, self.state, LEFT),
         )
         self.columns: tuple[Column, ...] = self._own_columns
@@ -170,17 +186,17 @@ class MicrographTable(QAbstractTableModel):
         picks = self.tallies.of(path).picks(self.threshold)
         return "" if picks is None else str(picks)
 
-    def _picks_key(self, path: Path) -> int:
+    def _picks_number(self, path: Path) -> float:
         picks = self.tallies.of(path).picks(self.threshold)
-        return -1 if picks is None else picks
+        return math.nan if picks is None else float(picks)
+
+    def _score_number(self, path: Path) -> float:
+        score = self.tallies.of(path).mean(self.threshold)
+        return math.nan if score is None else score
 
     def _score(self, path: Path) -> str:
         score = self.tallies.of(path).mean(self.threshold)
         return "" if score is None else f"{score:.2f}"
-
-    def _score_key(self, path: Path) -> float:
-        score = self.tallies.of(path).mean(self.threshold)
-        return -1.0 if score is None else score
 
     def _arrange(self) -> None:
         """Take the rows anew; Qt's own sorting asks Python 30,000 questions for 2,000 rows."""
@@ -218,10 +234,7 @@ class MicrographTable(QAbstractTableModel):
         def text(path: Path) -> str:
             return "" if math.isnan(value(path)) else f"{value(path):.3g}"
 
-        def key(path: Path) -> float:
-            return -math.inf if math.isnan(value(path)) else value(path)
-
-        return Column(title, f"{title}, as another program found it", text, key)
+        return Column(title, f"{title}, as another program found it", text, _order(value), number=value)
 
     def _on_current(self) -> None:
         before, self._current = self._current, self.session.current
@@ -249,6 +262,15 @@ def shared_ending(names: Sequence[str]) -> str:
             return ending
         ending = part + ending
         holders = [name for name in holders if name.endswith(ending)]
+
+
+def _order(number: Callable[[Path], float]) -> Callable[[Path], float]:
+    """Sort by a number; what is unknown comes before all."""
+
+    def key(path: Path) -> float:
+        return -math.inf if math.isnan(number(path)) else number(path)
+
+    return key
 
 
 def _name_key(path: Path) -> str:

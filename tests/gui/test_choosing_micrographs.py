@@ -14,7 +14,9 @@ from cryopick_napari.gui.panels.export import ExportPanel
 from cryopick_napari.gui.panels.export_section import ExportSection
 from cryopick_napari.gui.panels.micrographs import MicrographsPanel
 from cryopick_napari.gui.panels.train import TrainPanel
+from cryopick_napari.gui.reject_dialog import RejectDialog
 from cryopick_napari.labels import Labels
+from cryopick_napari.micrograph_values import Values
 from cryopick_napari.picks import Picks
 from cryopick_napari.project import Project
 
@@ -145,3 +147,24 @@ def test_a_table_of_other_micrographs_is_said(panel, session, tmp_path, monkeypa
     assert "no micrograph of this project" in session.said[-1]
     assert panel.list.model.columnCount() == 5
     assert session.canvas.layer(Kind.MICROGRAPH) is not None
+
+
+def test_all_beyond_a_limit_are_rejected_after_they_are_counted(panel, session, qtbot):
+    first, second, third, _ = session.micrographs
+    numbers = {str(first): (3.0,), str(second): (4.5,), str(third): (12.0,)}
+    session.take_values(Values(("CTF Å",), numbers))
+    session.reject([first])
+    qtbot.mouseClick(panel.list.reject_by, LEFT)
+    dialog = panel.list.findChild(RejectDialog)
+    assert "not known of any" in dialog.note.text()  # of picks
+    dialog.column.setCurrentText("CTF Å")
+    dialog.limit.setValue(6)
+    assert dialog.note.text().startswith("1 of 3 micrographs would be rejected.")
+    assert "4.5 to 12" in dialog.note.text()
+    dialog.side.setCurrentText("below")
+    assert dialog.beyond() == [second]
+    dialog.limit.setValue(4)
+    assert not dialog.reject_them.isEnabled()
+    dialog.side.setCurrentText("above")
+    qtbot.mouseClick(dialog.reject_them, LEFT)
+    assert session.rejected == {first, second, third}

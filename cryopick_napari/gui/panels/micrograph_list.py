@@ -21,6 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from cryopick_napari.gui.reject_dialog import RejectDialog
 from cryopick_napari.gui.table import MicrographTable
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class MicrographList(QWidget):
             f"Their labels stay. Press “{REJECT}” over the micrograph for this one."
         )
         self.reject.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.reject_by = QPushButton("Reject by…")
+        self.reject_by.setToolTip(
+            "Rejects all micrographs beyond a limit: a poor CTF, few picks, a low score."
+        )
+        self.reject_by.clicked.connect(lambda: RejectDialog(self.model, self).open())
         self.hide_rejected = QCheckBox("Hide rejected")
         self.problem = QLabel()
         self.problem.setWordWrap(True)
@@ -120,6 +126,7 @@ class MicrographList(QWidget):
         layout.addLayout(steps)
         choice = QHBoxLayout()
         choice.addWidget(self.reject)
+        choice.addWidget(self.reject_by)
         choice.addStretch(1)
         choice.addWidget(self.hide_rejected)
         layout.addLayout(choice)
@@ -178,6 +185,7 @@ class MicrographList(QWidget):
         several = f" {len(paths):,}" if len(paths) > 1 else ""
         self.reject.setText(f"{'Accept' if accepts else 'Reject'}{several}")
         self.reject.setEnabled(bool(paths))
+        self.reject_by.setEnabled(bool(self.session.micrographs))
         self.hide_rejected.setVisible(bool(rejected))
         self.hide_rejected.setText(f"Hide {len(rejected):,} rejected")
 
