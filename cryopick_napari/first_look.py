@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from cryopick_napari.mixture import best_cut, fit_mixture
 from cryopick_napari.network import PickingNetwork
 from cryopick_napari.peaks import find_peaks
 from cryopick_napari.picker import Picker, make_network
-from cryopick_napari.template import kernel_of, matched_filter, radial_profile
+from cryopick_napari.template import kernel_of, matched_filter, radial_profiles
 from cryopick_napari.validation import answers_of, validate
 
 MOST_CLICKS = 100  # that the threshold is chosen by; more take time and tell nothing new
@@ -123,64 +124,54 @@ class Average:
 
     Attributes
     ----------
-    sums : (2, 32) float64
-        As `radial_profile` makes them.
-    clicks : int
-        How many particles these are of.
-    variance : float
-        Of a pixel of a particle.
+    each : (n, 2, 32) float64
+        The particles, as `radial_profiles` sums them.
     guess : (32,) float64 or None
         What the fields suggest; None where the labels say enough.
     diameter : float
         Network px.
     """
 
-    sums: Profile
-    clicks: int
-    variance: float
+    each: Profile
     guess: Profile | None
     diameter: float
 
     @classmethod
     def of(cls, fields: Sequence[Field], config: PickerConfig) -> Average:
         """Average what training may use of some fields."""
-        # The network's template was measured for the intended diameter: the real one differs a little.
-        diameter = fields[0].diameter
-        count = sum(len(field.taught) for field in fields)
-        sums = np.sum(
-            [radial_profile(field.scaled.image, field.taught, field.diameter) for field in fields], axis=0
+        each = np.concatenate(
+            [radial_profiles(field.scaled.image, field.taught, field.diameter) for field in fields]
         )
-        if count > MOST_CLICKS:
-            return cls(sums, count, 0.0, None, diameter)
-        guess = guessed_profile([field.micrograph for field in fields], config)
-        return cls(sums, count, _variance(fields, sums), guess, diameter)
+        guess = None
+        if len(each) <= MOST_CLICKS:
+            guess = guessed_profile([field.micrograph for field in fields], config)
+        # The network's template was measured for the intended diameter: the real one differs a little.
+        return cls(each, guess, fields[0].diameter)
 
-    def without(self, sums: Profile) -> Average:
-        """Leave one particle out."""
-        return replace(self, sums=self.sums - sums, clicks=self.clicks - 1)
-
-    def kernel(self, side: int) -> Tensor:
-        """Draw it, with an odd side in px."""
+    def kernel(self, side: int, without: int | None = None) -> Tensor:
+        """Draw it, with an odd side in px, and one of the particles left out."""
+        sums = self.sums if without is None else self.sums - self.each[without]
         if self.guess is None:
-            profile = self.sums[0] / np.maximum(self.sums[1], 1)
-        elif not self.clicks:
+            profile = sums[0] / np.maximum(sums[1], 1)
+        elif not sums[1].any():
             profile = self.guess
         else:
-            profile = completed_profile(self.sums, self.variance, self.guess)
+            profile = completed_profile(sums, self.variance, self.guess)
         return kernel_of(torch.from_numpy(profile).float(), self.diameter, side)
 
+    @cached_property
+    def sums(self) -> Profile:
+        """All particles together (2, 32)."""
+        total: Profile = self.each.sum(axis=0)
+        return total
 
-def _variance(fields: Sequence[Field], sums: Profile) -> float:
-    """Estimate the variance of a pixel of a particle, from how much the particles' rings differ."""
-    mean = sums[0] / np.maximum(sums[1], 1)
-    found = [
-        each[1] * (each[0] / np.maximum(each[1], 1) - mean) ** 2
-        for field in fields
-        for each in (
-            radial_profile(field.scaled.image, place[None], field.diameter) for place in field.taught
-        )
-    ]
-    return float(np.sum(found)) / (len(mean) * max(1, len(found) - 1))
+    @cached_property
+    def variance(self) -> float:
+        """Variance of a pixel of a particle, estimated by how much the particles' rings differ."""
+        pixels = self.each[:, 1]
+        mean = self.sums[0] / np.maximum(self.sums[1], 1)
+        rings = pixels * (self.each[:, 0] / np.maximum(pixels, 1) - mean) ** 2
+        return float(rings.sum()) / (len(mean) * max(1, len(self.each) - 1))
 
 
 def _peaks(response: Tensor, field: Field, min_distance: float) -> NDArray[np.float32]:
@@ -197,13 +188,15 @@ def unbiased(fields: Sequence[Field], config: PickerConfig, side: int) -> list[N
     A particle agrees with an average that it is part of, in its noise too.
     """
     average = Average.of(fields, config)
-
-    def response(field: Field, place: NDArray[np.float32]) -> float:
-        own = radial_profile(field.scaled.image, place[None], field.diameter)
-        return _response(field, place, average.without(own).kernel(side))
-
-    every = max(1, math.ceil(average.clicks / MOST_CLICKS))
-    return [np.array([response(field, place) for place in field.taught[::every]]) for field in fields]
+    every = max(1, math.ceil(len(average.each) / MOST_CLICKS))
+    first, found = 0, []
+    for field in fields:
+        places = list(enumerate(field.taught, first))[::every]
+        found.append(
+            np.array([_response(field, place, average.kernel(side, number)) for number, place in places])
+        )
+        first += len(field.taught)
+    return found
 
 
 def _response(field: Field, place: NDArray[np.float32], kernel: Tensor) -> float:

@@ -13,7 +13,19 @@ BINS = 32  # samples of the radial profile
 
 
 def radial_profile(image: Tensor, yx: NDArray[np.float32], diameter: float) -> NDArray[np.float64]:
-    """Sum an image around particles by distance from their centres.
+    """Sum an image around particles by distance from their centres; see `radial_profiles`.
+
+    Returns
+    -------
+    (2, 32) float64
+        Of all particles together: profiles of several fields add up.
+    """
+    total: NDArray[np.float64] = radial_profiles(image, yx, diameter).sum(axis=0)
+    return total
+
+
+def radial_profiles(image: Tensor, yx: NDArray[np.float32], diameter: float) -> NDArray[np.float64]:
+    """Sum an image around each particle by distance from its centre.
 
     Parameters
     ----------
@@ -26,9 +38,8 @@ def radial_profile(image: Tensor, yx: NDArray[np.float32], diameter: float) -> N
 
     Returns
     -------
-    (2, 32) float64
-        Sum of the grey values, and number of pixels, in rings from 0 to 0.8 diameters: profiles of
-        several fields add up.
+    (n, 2, 32) float64
+        Sum of the grey values, and number of pixels, in rings from 0 to 0.8 diameters.
     """
     radius = REACH * diameter
     span = np.arange(-int(np.ceil(radius)) - 1, int(np.ceil(radius)) + 2)
@@ -37,9 +48,12 @@ def radial_profile(image: Tensor, yx: NDArray[np.float32], diameter: float) -> N
     distance = np.sqrt(((pixels - yx[:, None]) ** 2).sum(-1))
     seen = ((pixels >= 0) & (pixels < np.asarray(image.shape))).all(-1) & (distance < radius)
     rows, columns = pixels[seen].T
-    rings = (distance[seen] * BINS / radius).astype(int)
+    rings = (distance[seen] * BINS / radius).astype(int) + BINS * seen.nonzero()[0]
     values = image.cpu().numpy()[rows, columns]
-    return np.stack([np.bincount(rings, values, BINS), np.bincount(rings, minlength=BINS).astype(float)])
+    count = BINS * len(yx)
+    sums = np.stack([np.bincount(rings, values, count), np.bincount(rings, minlength=count).astype(float)])
+    each: NDArray[np.float64] = sums.reshape(2, len(yx), BINS).swapaxes(0, 1)
+    return each
 
 
 def kernel_side(diameter: float) -> int:
