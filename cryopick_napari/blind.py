@@ -9,10 +9,8 @@ fields this finds a template where single particles are too weak to be recognise
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import product
-from typing import Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -33,8 +31,7 @@ HALOES = 0.0, 0.3, 0.6  # depth of the dark ring that defocus makes around it ..
 HALO_AT, HALO_WIDTH = 0.1, 0.08  # ... beyond its edge; diameters
 FARTHEST = 4.0  # standard deviations; what is farther out is gold or ice, and must not decide
 AT_ONCE = 16  # templates, which bounds the memory
-CLEARLY = 1.5  # how much more lopsided an inverted field must be before it is taken for inverted
-NOISE = 0.1  # skewness that chance does not reach
+NOISE = 0.06  # skewness that chance does not reach
 LIKENESS = 0.85  # correlation of a guess with the average particle
 
 
@@ -57,10 +54,9 @@ def guessed_profile(micrographs: Sequence[Micrograph], config: PickerConfig) -> 
     return best
 
 
-def guessed_polarity(micrographs: Sequence[Micrograph], config: PickerConfig) -> Literal["dark", "light"]:
-    """Guess whether particles are dark or light; dark, as most are, where neither stands out."""
-    found = _mean_lopsidedness(micrographs, replace(config, polarity="dark"))
-    return "light" if -found.min() > max(NOISE, CLEARLY * found.max()) else "dark"
+def is_guess_sure(micrographs: Sequence[Micrograph], config: PickerConfig) -> bool:
+    """Tell whether the guess is more than a whim of the noise."""
+    return bool(_mean_lopsidedness(micrographs, config).max() > NOISE)
 
 
 def lopsidedness(field: Scaled) -> NDArray[np.float64]:

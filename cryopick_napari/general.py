@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cryopick_napari.blind import guessed_polarity
+from cryopick_napari.blind import is_guess_sure
 from cryopick_napari.config import PickerConfig
 from cryopick_napari.fields import prepare
 from cryopick_napari.first_look import with_template
@@ -69,9 +69,12 @@ def from_general(config: PickerConfig) -> Picker:
 
 def _primed(picker: Picker, micrographs: Sequence[Micrograph]) -> Picker:
     """Give the picker the template that the micrographs suggest, and then that of its surest picks."""
-    picker = picker.configured(polarity=guessed_polarity(micrographs, picker.config))
-    unlabelled = [Example(micrograph, Labels(no_picks())) for micrograph in micrographs]
-    picker = _with_template_of(unlabelled, picker)
+    quick = picker.configured(averaging=False)
+    inverted = sum(quick.upright(scaled) is not scaled for scaled in map(quick.scale, micrographs))
+    if 2 * inverted > len(micrographs):
+        picker = picker.configured(polarity="light")
+    if is_guess_sure(micrographs, picker.config):
+        picker = _with_template_of([Example(one, Labels(no_picks())) for one in micrographs], picker)
     quick = picker.configured(averaging=False)
     examples = []
     for micrograph in micrographs:
