@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from weakref import ReferenceType, ref
 
 import numpy as np
 import torch
@@ -27,7 +28,8 @@ class Field:
 
     Attributes
     ----------
-    micrograph : Micrograph
+    source : weak reference to a Micrograph
+        A field does not keep its micrograph in memory.
     scaled : Scaled
         With bright particles.
     positives, negatives : (n, 2) float32
@@ -39,7 +41,7 @@ class Field:
         Kept from training, for validation and the threshold.
     """
 
-    micrograph: Micrograph
+    source: ReferenceType[Micrograph]
     scaled: Scaled
     positives: NDArray[np.float32]
     negatives: NDArray[np.float32]
@@ -91,7 +93,7 @@ def prepare(example: Example, config: PickerConfig, device: str | torch.device =
     live, valid = scaled.live.cpu().numpy(), scaled.valid.cpu().numpy()
     usable = live & ~excluded & (valid | told)
     unheld = np.zeros(shape, bool)
-    return Field(example.micrograph, scaled, positives, negatives, complete, usable, unheld)
+    return Field(ref(example.micrograph), scaled, positives, negatives, complete, usable, unheld)
 
 
 def labelled_fields(

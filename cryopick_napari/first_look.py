@@ -142,9 +142,8 @@ class Average:
         each = np.concatenate(
             [radial_profiles(field.scaled.image, field.taught, field.diameter) for field in fields]
         )
-        guess = None
-        if len(each) <= MOST_CLICKS:
-            guess = guessed_profile([field.micrograph for field in fields], config)
+        there = [micrograph for field in fields if (micrograph := field.source()) is not None]
+        guess = guessed_profile(there, config) if there and len(each) <= MOST_CLICKS else None
         # The network's template was measured for the intended diameter: the real one differs a little.
         return cls(each, guess, fields[0].diameter)
 

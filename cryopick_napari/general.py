@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cryopick_napari.blind import is_guess_sure
 from cryopick_napari.config import PickerConfig
@@ -19,7 +20,9 @@ from cryopick_napari.fields import prepare
 from cryopick_napari.first_look import with_template
 from cryopick_napari.labels import Example, Labels, no_picks
 from cryopick_napari.micrograph import Micrograph
+from cryopick_napari.mixture import expected_cut, expected_f1
 from cryopick_napari.picker import Picker, make_network
+from cryopick_napari.picks import Picks
 
 SUREST, FEWEST = 20, 15  # picks that make the template: at most, in a field; at least, in all
 PRIMING = 3  # fields are enough for it
@@ -68,26 +71,51 @@ def from_general(config: PickerConfig) -> Picker:
 
 
 def _primed(picker: Picker, micrographs: Sequence[Micrograph]) -> Picker:
-    """Give the picker the template that the micrographs suggest, and then that of its surest picks."""
+    """Give the picker a template, or none, whatever makes it surest of what it finds.
+
+    Templates are the one that the micrographs suggest, and the averages of its surest picks.
+    """
     quick = picker.configured(averaging=False)
     inverted = sum(quick.upright(scaled) is not scaled for scaled in map(quick.scale, micrographs))
     if 2 * inverted > len(micrographs):
         picker = picker.configured(polarity="light")
-    if is_guess_sure(micrographs, picker.config):
-        picker = _with_template_of([Example(one, Labels(no_picks())) for one in micrographs], picker)
-    quick = picker.configured(averaging=False)
-    examples = []
-    for micrograph in micrographs:
-        scaled = quick.scale(micrograph)
-        # In mere noise, what scores best would average to a particle all the same.
-        found = quick.picks(quick.probability(scaled), scaled).above(picker.config.threshold)
-        examples.append(Example(micrograph, Labels(found.where(np.arange(min(SUREST, len(found)))))))
-    if sum(len(example.labels.positives) for example in examples) < FEWEST:
+    if not is_guess_sure(micrographs, picker.config):
+        # In mere noise, what the model is surest of would average to a particle, and be found again.
         return picker
-    return _with_template_of(examples, picker)
+    guessed = _with_template(picker, micrographs, [no_picks()] * len(micrographs))
+    tried = [picker, guessed, _averaged(picker, micrographs), _averaged(guessed, micrographs)]
+    scores = [_scores(one, micrographs) for one in tried]
+    sureness = [float(expected_f1(some).max()) if len(some) else 0.0 for some in scores]
+    best = int(np.argmax(sureness))
+    if not len(scores[best]):
+        return picker
+    return tried[best].configured(threshold=expected_cut(scores[best], scores[best]))
 
 
-def _with_template_of(examples: Sequence[Example], picker: Picker) -> Picker:
+def _averaged(picker: Picker, micrographs: Sequence[Micrograph]) -> Picker:
+    """Give a picker the template of its surest picks, if there are some."""
+    sure = [found.above(picker.config.threshold) for found in _all_picks(picker, micrographs)]
+    if sum(map(len, sure)) < FEWEST:
+        return picker
+    surest = [some.where(np.arange(min(SUREST, len(some)))) for some in sure]
+    return _with_template(picker, micrographs, surest)
+
+
+def _all_picks(picker: Picker, micrographs: Sequence[Micrograph]) -> list[Picks]:
+    quick = picker.configured(averaging=False)
+    return [quick.picks(quick.probability(scaled), scaled) for scaled in map(quick.scale, micrographs)]
+
+
+def _scores(picker: Picker, micrographs: Sequence[Micrograph]) -> NDArray[np.float32]:
+    """List the scores of all picks, from the highest down."""
+    scores = np.concatenate([found.score for found in _all_picks(picker, micrographs)])
+    falling: NDArray[np.float32] = np.sort(scores)[::-1]
+    return falling
+
+
+def _with_template(picker: Picker, micrographs: Sequence[Micrograph], found: Sequence[Picks]) -> Picker:
+    """Give a picker the template of some picks, completed by the guess."""
+    examples = [Example(one, Labels(picks)) for one, picks in zip(micrographs, found, strict=True)]
     fields = [prepare(example, picker.config) for example in examples]
     network = from_general(picker.config).network
     return replace(picker, network=with_template(network, fields, picker.config).eval())

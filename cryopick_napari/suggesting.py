@@ -23,7 +23,6 @@ LEAST_PIXELS = 10.0  # of a diameter; fewer show no particle
 WINDOW = 300  # network px that are looked at
 NARROWEST = 120  # network px across a field; fewer hold too few particles to judge by
 SURE, CONFIRMED = 0.45, 0.35  # sureness from which on a diameter is worth suggesting; if there are clicks
-SURER_AT = 1.09  # diameters, as it were: on simulated fields the model is surest a little above the true one
 POLARITIES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
 
 
@@ -68,7 +67,7 @@ def suggested_diameter(
     best = int(np.argmax(sureness))
     if sureness[best] < (SURE if clicks is None else CONFIRMED):
         return None
-    diameter = float(diameters[best]) * STEP ** _vertex(sureness, best) / SURER_AT
+    diameter = float(diameters[best]) * STEP ** _vertex(sureness, best)
     return Suggestion(diameter, float(sureness[best]))
 
 
