@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -72,6 +73,8 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
         # Of particles too faint for a network alone, no few clicks can say that it does without.
         winner = min(winner, 0) if trained.config.filter_channel else winner
     if winner > 0 or (winner == 0 and trained.is_experienced):
+        if trained.is_experienced and not is_complete:
+            trained = agreed(trained, first, fields)
         return replace(trained, training={**record, "answer": "network"})
     if winner < 0:
         figures = {"validation": record["first_look"], "answer": "first look"}
@@ -80,6 +83,25 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
     both = calibrated(both, fields, config, guess=both.config.threshold)
     figures = {"validation": both.training["validation"], "answer": "network and first look"}
     return replace(both, training={**record, **figures})
+
+
+def agreed(trained: Picker, look: Picker, fields: Sequence[Field]) -> Picker:
+    """Let a network pick as many particles as it and the first look expect in the (geometric) mean.
+
+    How many there are is guessed by the network's own probabilities, which a few clicks upset, and by the
+    scores of the clicks in the first look: the two err in ways of their own.
+    """
+    scores = []
+    for picker in (trained, look):
+        found = [answer.picks(picker.config.min_distance).score for answer in answers_of(picker, fields)]
+        scores.append(np.sort(np.concatenate(found))[::-1])
+    counts = [
+        int((score >= one.config.threshold).sum()) for score, one in zip(scores, (trained, look), strict=True)
+    ]
+    last = round(math.sqrt(counts[0] * counts[1])) - 1
+    if not 0 <= last < len(scores[0]):
+        return trained
+    return trained.configured(threshold=float(scores[0][last : last + 2].mean()))
 
 
 def clearly_lower(these: Ranks, others: Ranks) -> bool:

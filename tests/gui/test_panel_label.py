@@ -6,13 +6,12 @@ import pytest
 from qtpy.QtCore import Qt
 
 from cryopick_napari.config import ParticleSize
+from cryopick_napari.curriculum import training_fields
 from cryopick_napari.gui.hands import click, wait_until
 from cryopick_napari.gui.panels.label import LabelPanel
 from cryopick_napari.gui.panels.size import SizeForm
 from cryopick_napari.gui.tools import Tool
 from cryopick_napari.mrc import write_mrc
-from cryopick_napari.scene import Scene
-from cryopick_napari.simulate import simulate
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -38,10 +37,9 @@ def test_an_empty_window_says_what_to_do(session, qtbot):
 
 
 def test_a_diameter_is_suggested_and_taken_only_when_asked(session, tmp_path, qtbot):
-    micrograph, _ = simulate(
-        Scene((900, 900), spacing=4.0, diameter=180.0, protein=77, dose=120.0, debris=0.0, coverage=0.2), 123
-    )
-    write_mrc(tmp_path / "unseen.mrc", micrograph.image, micrograph.spacing)
+    stream = training_fields(77, shape=(512, 512), diameter=(18.0, 45.0))
+    field = next(field for field in stream if field.snr > 0.3 and len(field.centres) >= 15)
+    write_mrc(tmp_path / "unseen.mrc", field.image, 6.0)
     session.open_paths([tmp_path / "unseen.mrc"])
     panel = LabelPanel(session)
     session.viewer.window.add_dock_widget(panel, area="right", tabify=False)
@@ -51,7 +49,7 @@ def test_a_diameter_is_suggested_and_taken_only_when_asked(session, tmp_path, qt
     assert size.use.text().removeprefix("Use ") in size.size_note.text()
     qtbot.mouseClick(size.use, LEFT)
     assert session.settings.size is not None
-    assert 130 <= session.settings.size.diameter <= 240
+    assert 0.75 <= session.settings.size.diameter / (6.0 * field.diameter) <= 1.33
     assert not size.use.isVisible()
     assert "px" in size.size_note.text()
 
