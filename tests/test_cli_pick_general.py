@@ -36,7 +36,7 @@ def test_the_size_of_the_particle_is_enough_to_pick(truth, capsys):
     assert "by the general model" in capsys.readouterr().err
     for name, count in zip("ab", truth, strict=True):
         found = read_coordinates(f"out/{name}_autopick.star")[0].picks
-        assert 0.5 * count < len(found) < 1.5 * count
+        assert 0.5 * count < len(found) < 2 * count
     # what it picked by can pick elsewhere, and does so again here
     assert Picker.load("out/general.safetensors").config.diameter == pytest.approx(SCENE.width)
     before = Path("out/general.safetensors").stat().st_mtime_ns
