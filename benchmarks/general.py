@@ -28,7 +28,7 @@ from torch import Tensor
 from benchmarks.clicks import scored
 from benchmarks.machine import save
 from benchmarks.real import HERE, load
-from cryopick_napari.blind import ball_profiles, lopsidedness
+from cryopick_napari.blind import guessed_profile
 from cryopick_napari.config import PickerConfig
 from cryopick_napari.curriculum import Simulated, training_fields
 from cryopick_napari.devices import resolve_device
@@ -39,12 +39,15 @@ from cryopick_napari.optimiser import AdamW
 from cryopick_napari.peaks import LEAST_SCORE, find_peaks
 from cryopick_napari.picker import Picker, probability_map
 from cryopick_napari.picks import Picks
-from cryopick_napari.rescale import to_network_scale
+from cryopick_napari.rescale import seen
 from cryopick_napari.template import kernel_of, kernel_side, matched_filter, radial_profile
 from cryopick_napari.training import schedule
 
 DIAMETER = 13.5  # network px that a user's diameter spans ...
 STRAY = 0.2  # ... and how far the real one may be from it, as a fraction
+AS_IT_IS = PickerConfig(
+    diameter=DIAMETER, network_diameter=DIAMETER, polarity="light"
+)  # particles are bright
 FIELD, CROP = 256, 192  # px
 TARGET = 0.5  # radius of the painted discs, particle radii
 EMPTY, GUESSED = 0.2, 0.3  # parts of the crops without a template, and with one that nobody has clicked for
@@ -77,9 +80,10 @@ class Lesson:
 def lesson(field: Simulated) -> Lesson:
     """Normalise a field and paint its particles."""
     image = field.image if field.light else -field.image
-    scaled = to_network_scale(Micrograph(np.ascontiguousarray(image), None), DIAMETER, DIAMETER)
+    micrograph = Micrograph(np.ascontiguousarray(image), None)
+    scaled = seen(micrograph, AS_IT_IS)
     target = discs((FIELD, FIELD), field.centres, TARGET * DIAMETER / 2)
-    guess = ball_profiles()[int(np.argmax(lopsidedness(scaled)))]
+    guess = guessed_profile([micrograph], AS_IT_IS)
     return Lesson(scaled.image.numpy().astype(np.float16), target, field.centres, guess)
 
 
@@ -192,8 +196,7 @@ def threshold_of(picker: Picker, given: Sequence[Lesson]) -> float:
     found = []
     for one in given:
         image = torch.from_numpy(one.image.astype(np.float32)).to(picker.device)
-        network.kernel.copy_(kernel_of(torch.from_numpy(one.guess).float(), DIAMETER))
-        network.gain.copy_(1 / matched_filter(image[None, None], network.kernel).std().clamp(min=1e-3))
+        network.take_template(kernel_of(torch.from_numpy(one.guess).float(), DIAMETER), image)
         probability = probability_map(network, image, averaging=True)
         found.append((find_peaks(probability, DIAMETER / 2, LEAST_SCORE), Picks.of(one.centres)))
     return best_threshold(found, STRICT * DIAMETER)[0]

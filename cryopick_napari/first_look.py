@@ -26,7 +26,7 @@ from cryopick_napari.mixture import best_cut, fit_mixture
 from cryopick_napari.network import PickingNetwork
 from cryopick_napari.peaks import find_peaks
 from cryopick_napari.picker import Picker, make_network
-from cryopick_napari.template import kernel_of, matched_filter, radial_profiles
+from cryopick_napari.template import kernel_of, radial_profiles
 from cryopick_napari.validation import answers_of, validate
 
 MOST_CLICKS = 100  # that the threshold is chosen by; more take time and tell nothing new
@@ -112,9 +112,7 @@ def with_template(network: PickingNetwork, fields: Sequence[Field], config: Pick
     if not network.kernel.numel() or network.kernel.any():
         return network
     kernel = Average.of(fields, config).kernel(len(network.kernel))
-    network.kernel.copy_(kernel)
-    image = fields[0].scaled.image
-    network.gain.copy_(1 / matched_filter(image[None, None], network.kernel).std().clamp(min=1e-3))
+    network.take_template(kernel, fields[0].scaled.image)
     return network
 
 

@@ -83,8 +83,10 @@ def _primed(picker: Picker, micrographs: Sequence[Micrograph]) -> Picker:
         # In mere noise, what the model is surest of would average to a particle, and be found again.
         return picker
     guessed = _with_template(picker, micrographs, [no_picks()] * len(micrographs))
-    tried = [picker, guessed, _averaged(picker, micrographs), _averaged(guessed, micrographs)]
-    scores = [_scores(one, micrographs) for one in tried]
+    found = [_all_picks(one, micrographs) for one in (picker, guessed)]
+    averaged = [_averaged(one, micrographs, some) for one, some in zip((picker, guessed), found, strict=True)]
+    tried = [picker, guessed, *averaged]
+    scores = [_scores(some) for some in (*found, *(_all_picks(one, micrographs) for one in averaged))]
     sureness = [float(expected_f1(some).max()) if len(some) else 0.0 for some in scores]
     best = int(np.argmax(sureness))
     if not len(scores[best]):
@@ -92,9 +94,9 @@ def _primed(picker: Picker, micrographs: Sequence[Micrograph]) -> Picker:
     return tried[best].configured(threshold=expected_cut(scores[best], scores[best]))
 
 
-def _averaged(picker: Picker, micrographs: Sequence[Micrograph]) -> Picker:
-    """Give a picker the template of its surest picks, if there are some."""
-    sure = [found.above(picker.config.threshold) for found in _all_picks(picker, micrographs)]
+def _averaged(picker: Picker, micrographs: Sequence[Micrograph], found: Sequence[Picks]) -> Picker:
+    """Give a picker the template of the surest of the picks it found, if there are some."""
+    sure = [some.above(picker.config.threshold) for some in found]
     if sum(map(len, sure)) < FEWEST:
         return picker
     surest = [some.where(np.arange(min(SUREST, len(some)))) for some in sure]
@@ -106,10 +108,9 @@ def _all_picks(picker: Picker, micrographs: Sequence[Micrograph]) -> list[Picks]
     return [quick.picks(quick.probability(scaled), scaled) for scaled in map(quick.scale, micrographs)]
 
 
-def _scores(picker: Picker, micrographs: Sequence[Micrograph]) -> NDArray[np.float32]:
+def _scores(found: Sequence[Picks]) -> NDArray[np.float32]:
     """List the scores of all picks, from the highest down."""
-    scores = np.concatenate([found.score for found in _all_picks(picker, micrographs)])
-    falling: NDArray[np.float32] = np.sort(scores)[::-1]
+    falling: NDArray[np.float32] = np.sort(np.concatenate([some.score for some in found]))[::-1]
     return falling
 
 

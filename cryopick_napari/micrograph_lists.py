@@ -13,7 +13,7 @@ from cryopick_napari.coordinates import About, cryosparc
 from cryopick_napari.coordinates.naming import absolute, in_project, is_file
 from cryopick_napari.coordinates.optics import PIXEL_SIZE, known_of
 from cryopick_napari.coordinates.relion import MICROGRAPH
-from cryopick_napari.coordinates.star import parse_star
+from cryopick_napari.coordinates.star import Table, parse_star
 from cryopick_napari.errors import CryopickError
 
 STAR = ".star"
@@ -137,10 +137,8 @@ def _file_of(word: str | Path) -> Path:
 
 
 def _star_entries(path: Path) -> list[Entry]:
-    tables = parse_star(_text(path))
-    table = next((table for table in tables if MICROGRAPH in table.labels), None)
-    if table is None:
-        raise CryopickError(f"{path}: no column _{MICROGRAPH}; give a list such as micrographs_ctf.star")
+    tables = parse_star(table_text(path))
+    table = table_of_micrographs(tables, path)
     names = table.columns([MICROGRAPH], path).words(MICROGRAPH)
     known = known_of(tables, table, path)
     sizes = known.pop(PIXEL_SIZE, np.full(len(names), np.nan))
@@ -154,15 +152,36 @@ def _star_entries(path: Path) -> list[Entry]:
     ]
 
 
-def _text(path: Path) -> str:
+def table_of_micrographs(tables: Iterable[Table], path: Path) -> Table:
+    """Find the block of a STAR file that names micrographs.
+
+    Raises
+    ------
+    CryopickError
+        If there is none.
+    """
+    table = next((table for table in tables if MICROGRAPH in table.labels), None)
+    if table is None:
+        raise CryopickError(f"{path}: no column _{MICROGRAPH}; give a list such as micrographs_ctf.star")
+    return table
+
+
+def table_text(path: Path, kind: str = "STAR file", largest: int = LARGEST_STAR) -> str:
+    """Read the text of a table of micrographs.
+
+    Raises
+    ------
+    CryopickError
+        If it cannot be read, is larger than ``largest`` bytes, or no text; it asks for a ``kind``.
+    """
     try:
-        if path.stat().st_size > LARGEST_STAR or not path.is_file():
-            raise CryopickError(f"{path}: is no list of micrographs; give a STAR file")
+        if path.stat().st_size > largest or not path.is_file():
+            raise CryopickError(f"{path}: is no list of micrographs; give a {kind}")
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise CryopickError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError:
-        raise CryopickError(f"{path}: is not a STAR file, but binary; give another list") from None
+        raise CryopickError(f"{path}: is not a {kind}, but binary; give another list") from None
 
 
 def _short(path: Path) -> Path:

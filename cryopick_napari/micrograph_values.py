@@ -16,6 +16,7 @@ from cryopick_napari.coordinates.relion import MICROGRAPH
 from cryopick_napari.coordinates.star import Table, parse_star
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import read_json, write_json
+from cryopick_napari.micrograph_lists import table_of_micrographs, table_text
 
 LARGEST = 256 << 20  # bytes of a table; one of a hundred thousand micrographs takes a tenth
 DEFOCUS = "rlnDefocusU", "rlnDefocusV"
@@ -98,7 +99,7 @@ def read_values(path: Path) -> Values:
     CryopickError
         If it cannot be read, names no micrographs, or says nothing of them.
     """
-    text = _text(path)
+    text = table_text(path, "STAR or CSV file", LARGEST)
     values = _star(parse_star(text), path) if path.suffix.lower() == ".star" else _table(text, path)
     if not values.titles or not values.rows:
         raise CryopickError(
@@ -128,21 +129,8 @@ def _number(value: object) -> float:
     return math.nan if value is None else float(value)  # type: ignore[arg-type]
 
 
-def _text(path: Path) -> str:
-    try:
-        if not path.is_file() or path.stat().st_size > LARGEST:
-            raise CryopickError(f"{path}: is no table of micrographs; give a STAR or CSV file")
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise CryopickError(f"cannot read {path}: {error.strerror or error}") from error
-    except UnicodeDecodeError:
-        raise CryopickError(f"{path}: is binary; give a STAR or CSV file") from None
-
-
 def _star(tables: Sequence[Table], path: Path) -> Values:
-    table = next((table for table in tables if MICROGRAPH in table.labels), None)
-    if table is None:
-        raise CryopickError(f"{path}: no column _{MICROGRAPH}; give a list such as micrographs_ctf.star")
+    table = table_of_micrographs(tables, path)
     columns = table.columns([MICROGRAPH, *DEFOCUS, *LABELS], path)
     numbers = {
         title: columns.numbers(label) * unit

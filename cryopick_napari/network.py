@@ -287,6 +287,11 @@ class PickingNetwork(nn.Module):
         answer = self.filtered(image) * self.weights[1] + self.weights[2]
         return answer if logits is None else answer + logits * self.weights[0]
 
+    def take_template(self, kernel: Tensor, image: Tensor) -> None:
+        """Filter with a template (k, k) from now on; responses have unit variance on an image (h, w)."""
+        self.kernel.copy_(kernel)
+        self.gain.copy_(1 / matched_filter(image[None, None], self.kernel).std().clamp(min=1e-3))
+
     def filtered(self, image: Tensor) -> Tensor:
         """Return the filter's response to images (b, 1, h, w), scaled to unit variance."""
         return matched_filter(image, self.kernel) * self.gain

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ LEAST_PIXELS = 10.0  # of a diameter; fewer show no particle
 WINDOW = 300  # network px that are looked at
 NARROWEST = 120  # network px across a field; fewer hold too few particles to judge by
 SURE, CONFIRMED = 0.45, 0.35  # sureness from which on a diameter is worth suggesting; if there are clicks
-POLARITIES: tuple[Literal["dark", "light"], ...] = ("dark", "light")
+POLARITIES = "dark", "light"
 
 
 @dataclass(frozen=True)
@@ -81,10 +80,11 @@ def _tried(micrograph: Micrograph, clicks: NDArray[np.float32] | None) -> Iterat
     diameter = max(low, LEAST_PIXELS)
     while diameter <= min(high, largest):
         part, inside = _window(micrograph, clicks, round(WINDOW * max(1.0, diameter / scale)))
-        yield (
-            diameter,
-            max(_sureness(general_picker(diameter), part, inside, polarity) for polarity in POLARITIES),
+        picker = general_picker(diameter).configured(averaging=False)
+        sureness = max(
+            _sureness(picker.configured(polarity=polarity), part, inside) for polarity in POLARITIES
         )
+        yield diameter, sureness
         diameter *= STEP
 
 
@@ -106,14 +106,8 @@ def _window(
     return part, moved[((moved >= 0) & (moved < part.shape)).all(axis=1)]
 
 
-def _sureness(
-    picker: Picker,
-    micrograph: Micrograph,
-    clicks: NDArray[np.float32] | None,
-    polarity: Literal["dark", "light"],
-) -> float:
+def _sureness(picker: Picker, micrograph: Micrograph, clicks: NDArray[np.float32] | None) -> float:
     """Compute how sure a model is of what it picks, and of the clicks."""
-    picker = picker.configured(averaging=False, polarity=polarity)
     scaled = picker.scale(micrograph)
     picks = picker.picks(picker.probability(scaled), scaled)
     if not len(picks):

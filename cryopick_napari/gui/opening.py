@@ -64,17 +64,18 @@ def ask_for_values(session: Session, parent: QWidget) -> None:
 
 def use_values(session: Session, path: Path) -> None:
     """Read a table beside the window, and show its numbers in the list of micrographs."""
-    project = session.project
-    job = Job(once(lambda: read_values(path)), "values")
+    project, micrographs = session.project, list(session.micrographs)
+
+    def show(values: Values) -> None:
+        session.take_values(values)
+        titles, known = ", ".join(values.titles), len(values.rows)
+        show_info(f"{titles}: known of {known:,} of {len(micrographs):,} micrographs")
 
     def take(values: Values) -> None:
-        if session.project is project and session.guarded(
-            lambda: counted.append(session.take_values(values))
-        ):
-            total = len(session.micrographs)
-            show_info(f"{', '.join(values.titles)}: known of {counted[0]:,} of {total:,} micrographs")
+        if session.project is project:
+            session.guarded(show, values)
 
-    counted: list[int] = []
+    job = Job(once(lambda: read_values(path).for_files(micrographs)), "values")
     job.returned.connect(take)
     job.failed.connect(session.say)
     job.start()

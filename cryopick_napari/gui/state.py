@@ -141,8 +141,8 @@ class State(QObject):
     @property
     def accepted(self) -> list[Path]:
         """All others, in their order."""
-        rejected = self.rejected
-        return [path for path in self.micrographs if path not in rejected]
+        rejected = set(self.settings.rejected)  # asked for at each click: paths would have to be made anew
+        return [path for path in self.micrographs if str(path) not in rejected]
 
     def reject(self, paths: Iterable[Path], rejected: bool = True) -> None:
         """Put micrographs aside, or take them back; their labels and picks stay."""
@@ -151,23 +151,21 @@ class State(QObject):
         self.change(rejected=(*others, *(chosen if rejected else ())))
         self.choice_changed.emit()
 
-    def take_values(self, values: Values) -> int:
-        """Keep numbers that another program knows of the micrographs; return of how many it knows some.
+    def take_values(self, values: Values) -> None:
+        """Keep numbers that another program knows of the micrographs, by their whole paths.
 
         Raises
         ------
         CryopickError
             If it knows none of them, or they cannot be saved.
         """
-        known = values.for_files(self.micrographs)
-        if not known.rows:
+        if not values.rows:
             raise CryopickError(
                 "no micrograph of this project is named in that table: open the ones it is about first"
             )
-        self.values = self.values.joined(known)
+        self.values = self.values.joined(values)
         save_values(self.opened().folder, self.values)
         self.values_changed.emit()
-        return len(known.rows)
 
     @property
     def spacing(self) -> float | None:
