@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,8 +30,7 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
     """Choose what picks best.
 
     The network alone if it is clearly better than the first look on held-out labels, the first look
-    if it is clearly better; otherwise both together, which do better than either then. A network that was
-    experienced needs no such help: it stays alone unless the first look is clearly better.
+    if it is clearly better; otherwise both together, which do better than either then.
 
     Parameters
     ----------
@@ -72,36 +70,33 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
         winner = int(clearly_lower(rank, look.ranks)) - int(clearly_lower(look.ranks, rank))
         # Of particles too faint for a network alone, no few clicks can say that it does without.
         winner = min(winner, 0) if trained.config.filter_channel else winner
-    if winner > 0 or (winner == 0 and trained.is_experienced):
-        if trained.is_experienced and not is_complete:
-            trained = agreed(trained, first, fields)
+    if winner > 0:
         return replace(trained, training={**record, "answer": "network"})
     if winner < 0:
         figures = {"validation": record["first_look"], "answer": "first look"}
         return replace(first, training={**record, **figures})
     both = blended(trained, first, fields)
-    both = calibrated(both, fields, config, guess=both.config.threshold)
+    wanted = as_many(both, first, fields) if trained.is_experienced and not is_complete else None
+    both = calibrated(both, fields, config, both.config.threshold, wanted)
     figures = {"validation": both.training["validation"], "answer": "network and first look"}
     return replace(both, training={**record, **figures})
 
 
-def agreed(trained: Picker, look: Picker, fields: Sequence[Field]) -> Picker:
-    """Let a network pick as many particles as it and the first look expect in the (geometric) mean.
+def as_many(picker: Picker, look: Picker, fields: Sequence[Field]) -> float:
+    """Find the threshold at which a picker picks as many particles as the first look does.
 
-    How many there are is guessed by the network's own probabilities, which a few clicks upset, and by the
-    scores of the clicks in the first look: the two err in ways of their own.
+    How many there are, an experienced network tells by its probabilities, which few clicks upset; the first
+    look by the scores of the very clicks, which is nearer the truth.
     """
-    scores = []
-    for picker in (trained, look):
-        found = [answer.picks(picker.config.min_distance).score for answer in answers_of(picker, fields)]
-        scores.append(np.sort(np.concatenate(found))[::-1])
-    counts = [
-        int((score >= one.config.threshold).sum()) for score, one in zip(scores, (trained, look), strict=True)
-    ]
-    last = round(math.sqrt(counts[0] * counts[1])) - 1
-    if not 0 <= last < len(scores[0]):
-        return trained
-    return trained.configured(threshold=float(scores[0][last : last + 2].mean()))
+    apart = look.config.min_distance
+    scores, others = (
+        np.sort(np.concatenate([answer.picks(apart).score for answer in answers_of(one, fields)]))[::-1]
+        for one in (picker, look)
+    )
+    count = int((others >= look.config.threshold).sum())
+    if not 0 < count <= len(scores):
+        return picker.config.threshold
+    return float(scores[count - 1 : count + 1].mean())
 
 
 def clearly_lower(these: Ranks, others: Ranks) -> bool:
@@ -152,11 +147,16 @@ def network_alone(picker: Picker) -> Picker:
 
 
 def calibrated(
-    picker: Picker, fields: Sequence[Field], config: TrainingConfig, guess: float | None = None
+    picker: Picker,
+    fields: Sequence[Field],
+    config: TrainingConfig,
+    guess: float | None = None,
+    threshold: float | None = None,
 ) -> Picker:
     """Choose the threshold on the held-out labels, picking as the picker itself will; see `validate`."""
     answers, apart = answers_of(picker, fields), picker.config.min_distance
-    found = validate(answers, apart, config.target_radius, guess, picker.is_experienced)
+    knows = picker.is_experienced
+    found = validate(answers, apart, config.target_radius, guess, knows, threshold)
     record = {**dataclasses.asdict(config), "validation": dataclasses.asdict(found)}
     return replace(picker, config=replace(picker.config, threshold=found.threshold), training=record)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cryopick_napari.config import GENERAL
+from cryopick_napari.config import GENERAL, ParticleSize
 from cryopick_napari.general import general_picker
 from cryopick_napari.metrics import STRICT
 from cryopick_napari.micrograph import Micrograph
@@ -40,6 +40,12 @@ class Suggestion:
 
     diameter: float
     sureness: float
+
+    def in_round_numbers(self, spacing: float | None) -> ParticleSize:
+        """Say it as a person would: in tens of Å at a pixel size (Å/px), or else in whole pixels."""
+        if spacing is None:
+            return ParticleSize(float(round(self.diameter)), in_angstrom=False)
+        return ParticleSize(float(10 * round(self.diameter * spacing / 10)))
 
 
 def suggested_diameter(

@@ -121,6 +121,7 @@ def validate(
     target_radius: float,
     guess: float | None = None,
     is_experienced: bool = False,
+    threshold: float | None = None,
 ) -> Validation:
     """Score probability maps on the held-out parts of their fields.
 
@@ -136,6 +137,8 @@ def validate(
     is_experienced : bool
         The answers are an experienced network's: they are probabilities, and the threshold where labels are
         only clicks is that of the highest F1 they promise.
+    threshold : float, optional
+        Where labels are only clicks, take this one.
     """
     complete = [answer for answer in answers if answer.field.is_complete]
     loss, auc = _loss(answers, target_radius), _auc(answers)
@@ -143,7 +146,7 @@ def validate(
         best, found = _complete_threshold(complete, min_distance)
         return Validation(loss, found.precision, found.recall, found.f1, auc, best)
     threshold, recall, clicks, picks = _clicks_figures(
-        answers, min_distance, target_radius, guess, is_experienced
+        answers, min_distance, target_radius, guess, is_experienced, threshold
     )
     return Validation(loss, nan, recall, nan, auc, threshold, clicks, picks)
 
@@ -179,6 +182,7 @@ def _clicks_figures(
     target_radius: float,
     guess: float | None,
     is_experienced: bool,
+    threshold: float | None,
 ) -> tuple[float, float, int, int]:
     """Find threshold, recall, held-out clicks and picks where only some particles are labelled.
 
@@ -193,14 +197,15 @@ def _clicks_figures(
     scores = np.concatenate([np.zeros(0, np.float32), *(some.score for some in picks)])
     hit = np.concatenate([np.zeros(0, np.bool_), *hits])
     clicks = sum(len(answer.held_out) for answer in answers)
-    if is_experienced and len(scores):
-        ordered = np.sort(scores)[::-1].astype(np.float64)
-        threshold = expected_cut(ordered, ordered)
-    elif not hit.any():
-        return 0.5, 0.0, clicks, 0
-    else:
-        guess = _expected_threshold(scores, hit, answers, target_radius) if guess is None else guess
-        threshold = _halfway(guess, _mixture_threshold(scores, answers))
+    if threshold is None:
+        if is_experienced and len(scores):
+            ordered = np.sort(scores)[::-1].astype(np.float64)
+            threshold = expected_cut(ordered, ordered)
+        elif hit.any():
+            guess = _expected_threshold(scores, hit, answers, target_radius) if guess is None else guess
+            threshold = _halfway(guess, _mixture_threshold(scores, answers))
+        else:
+            return 0.5, 0.0, clicks, 0
     kept = scores >= threshold
     return threshold, float((hit & kept).sum() / max(1, clicks)), clicks, int(kept.sum())
 

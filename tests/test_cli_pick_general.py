@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from commands import error_of, run
 
 from cryopick_napari.coordinates import read_coordinates
-from cryopick_napari.micrograph import write_mrc
+from cryopick_napari.micrograph import read_micrograph, write_mrc
 from cryopick_napari.picker import Picker
 from cryopick_napari.scene import Scene
 from cryopick_napari.simulate import simulate
+from cryopick_napari.suggesting import suggested_diameter
 
 SCENE = Scene((800, 720), spacing=4.0, diameter=180.0, protein=77, dose=200.0, debris=0.0, coverage=0.2)
 
@@ -48,9 +50,16 @@ def test_the_size_of_the_particle_is_enough_to_pick(truth, capsys):
 
 
 def test_without_a_model_the_size_must_be_said_and_with_one_it_must_not(truth, capsys):
-    assert "how large is a particle? give --diameter" in error_of(
-        capsys, "pick", "micrographs", "--output", "o"
-    )
+    said = error_of(capsys, "pick", "micrographs", "--output", "o")
+    assert "how large is a particle? In micrographs/a.mrc they look about" in said
+    suggestion = suggested_diameter(read_micrograph("micrographs/a.mrc"))
+    assert suggestion is not None
+    size = suggestion.in_round_numbers(SCENE.spacing)
+    assert size.in_angstrom
+    assert f"about {size.diameter:g} Å wide: give --diameter {size.diameter:g}" in said
+    assert not Path("o").exists()
+    write_mrc(Path("noise.mrc"), np.random.default_rng(0).normal(size=(600, 600)), (4.0, 4.0))
+    assert "give --diameter (Å)" in error_of(capsys, "pick", "noise.mrc", "--output", "o")
     assert pick("--particle-radius", SCENE.width / 2) == 0
     words = ("pick", "micrographs", "--model", "out/general.safetensors", "--diameter", 180, "--output", "o")
     assert "leave out --diameter" in error_of(capsys, *words)

@@ -16,6 +16,7 @@ from pathlib import Path
 from cryopick_napari.batch import Picked, PickSettings
 from cryopick_napari.cli.options import note_bare, particle_size
 from cryopick_napari.cli.progress import bar_of
+from cryopick_napari.config import ParticleSize
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import make_folder
 from cryopick_napari.general import PRIMING, general_picker
@@ -24,6 +25,7 @@ from cryopick_napari.micrograph import Micrograph, find_micrographs, read_microg
 from cryopick_napari.micrograph_lists import listed_of, root_of, spacing_of
 from cryopick_napari.picker import Picker
 from cryopick_napari.runs import Runner, pick_arriving, pick_files
+from cryopick_napari.suggesting import suggested_diameter
 from cryopick_napari.tally import Tally
 from cryopick_napari.watching import Watched, arrivals
 
@@ -59,13 +61,14 @@ def general_model(options: argparse.Namespace) -> Path:
 
     One that is there already for the same size stays, so that a later run goes on with it.
     """
-    size, folder = particle_size(options), Path(options.output)
+    folder = Path(options.output)
     file = folder / GENERAL
     paths = find_micrographs(options.paths)
     spacing = spacing_of(options.spacing, listed_of(options.paths))
     readable = _readable(spread(paths, PRIMING), spacing, options.sum_frames)
     first = list(islice(readable, 1))
     spacing = first[0].spacing if first else spacing
+    size = _size(options, first)
     diameter = size.in_pixels(spacing)
     if not file.exists() or Picker.load(file).config.diameter != diameter:
         picker = general_picker(diameter, spacing, [*first, *readable])
@@ -73,6 +76,24 @@ def general_model(options: argparse.Namespace) -> Path:
         picker.save(file)
     print(f"without --model: by the general model, for this particle in {file}", file=sys.stderr)
     return file
+
+
+def _size(options: argparse.Namespace, first: Sequence[Micrograph]) -> ParticleSize:
+    """Take the particle's size from the options; where it is missing, say what a micrograph suggests.
+
+    It is not taken from there: a wrong one would pick thousands of micrographs in vain.
+    """
+    is_given = options.diameter is not None or options.particle_radius is not None
+    suggestion = suggested_diameter(first[0]) if first and not is_given else None
+    if suggestion is None:
+        return particle_size(options)
+    spacing, name = first[0].spacing, first[0].path
+    size = suggestion.in_round_numbers(spacing)
+    if size.in_angstrom:
+        wide, option = f"{size.diameter:g} Å", f"--diameter {size.diameter:g}"
+    else:
+        wide, option = f"{size.diameter:g} pixels", f"--particle-radius {size.diameter / 2:g}"
+    raise CryopickError(f"how large is a particle? In {name} they look about {wide} wide: give {option}")
 
 
 def _readable(

@@ -95,8 +95,4 @@ def suggested(micrograph: Micrograph, clicks: NDArray[np.float32] | None) -> Par
     from cryopick_napari.suggesting import suggested_diameter
 
     found: Suggestion | None = suggested_diameter(micrograph, clicks)
-    if found is None:
-        return None
-    if micrograph.spacing is None:
-        return ParticleSize(float(round(found.diameter)), in_angstrom=False)
-    return ParticleSize(float(10 * round(found.diameter * micrograph.spacing / 10)))
+    return None if found is None else found.in_round_numbers(micrograph.spacing)
