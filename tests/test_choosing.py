@@ -7,13 +7,22 @@ import pytest
 import torch
 from drawing import blob_detector, drawn_micrograph, gaussians
 
-from cryopick_napari.choosing import blended, calibrated, clearly_lower, network_alone, settled, verdict
+from cryopick_napari.choosing import (
+    as_many,
+    blended,
+    calibrated,
+    clearly_lower,
+    network_alone,
+    settled,
+    verdict,
+)
 from cryopick_napari.config import PickerConfig, TrainingConfig
 from cryopick_napari.fields import Field, prepare
 from cryopick_napari.first_look import look_of
 from cryopick_napari.labels import Example, Labels
 from cryopick_napari.picker import Picker
 from cryopick_napari.picks import Picks
+from cryopick_napari.validation import answers_of
 
 CONFIG = PickerConfig(diameter=9, network_diameter=9, base_features=2, depth=2, gate="none", averaging=False)
 TRAINING = TrainingConfig()
@@ -102,6 +111,39 @@ def test_both_together_weigh_the_same_and_cut_where_either_does():
     at = torch.logit(torch.tensor(network.config.threshold))
     expected = 0.5 * (one - at) + 0.5 * one.std() / other.std() * other
     torch.testing.assert_close(total, expected, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("share", [0.4, 0.6, 0.8])
+def test_a_picker_can_be_made_to_pick_as_many_as_the_look(share):
+    known = field()
+    network = trained(blob_detector(CONFIG), known)
+    look = look_of([known], CONFIG).picker
+    scores = np.sort(answers_of(look, [known])[0].picks(CONFIG.min_distance).score)
+    look = look.configured(threshold=float(np.quantile(scores, 1 - share)))
+    wanted = int((scores >= look.config.threshold).sum())
+    found = answers_of(network, [known])[0].picks(CONFIG.min_distance).score
+    assert (found >= as_many(network, look, [known])).sum() == min(wanted, len(found))
+
+
+def test_a_look_that_picks_nothing_says_nothing_of_how_many_there_are():
+    known = field()
+    network = trained(blob_detector(CONFIG), known)
+    look = look_of([known], CONFIG).picker.configured(threshold=1.0)
+    assert as_many(network, look, [known]) == network.config.threshold
+
+
+def test_an_experienced_network_picks_as_many_as_the_look():
+    known = field(held=2)  # too few to tell which is better
+    network = replace(trained(blob_detector(CONFIG), known), is_experienced=True)
+    chosen = settled(network, [known], TRAINING)
+    assert chosen.training["answer"] == "network and first look"
+    look = look_of([replace(known, held=np.zeros_like(known.held))], CONFIG).picker
+    first = calibrated(look, [known], TRAINING, guess=look.config.threshold)
+    counts = [
+        int((answers_of(one, [known])[0].picks(CONFIG.min_distance).score >= one.config.threshold).sum())
+        for one in (chosen, first)
+    ]
+    assert counts[0] == counts[1] == chosen.training["validation"]["picks"]
 
 
 def test_the_network_can_be_taken_out_again_to_train_on():
