@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -68,35 +69,46 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
         rank = ranks(ours, trained.config.min_distance)
         rank = rank if trained.is_experienced else rank / OPTIMISM
         winner = int(clearly_lower(rank, look.ranks)) - int(clearly_lower(look.ranks, rank))
-        # Of particles too faint for a network alone, no few clicks can say that it does without.
-        winner = min(winner, 0) if trained.config.filter_channel else winner
+        # Of particles too faint for a network alone, no few clicks can say that it does without: one that has
+        # seen much else can be trusted to.
+        is_faint = trained.config.filter_channel and not trained.is_experienced
+        winner = min(winner, 0) if is_faint else winner
+    is_unsure = trained.is_experienced and not is_complete  # of how many particles there are
     if winner > 0:
-        return replace(trained, training={**record, "answer": "network"})
+        if is_unsure:
+            both_say = as_many(trained, (trained, first), fields)
+            trained = calibrated(trained, fields, config, threshold=both_say)
+        figures = {"validation": trained.training["validation"], "answer": "network"}
+        return replace(trained, training={**record, **figures})
     if winner < 0:
         figures = {"validation": record["first_look"], "answer": "first look"}
         return replace(first, training={**record, **figures})
     both = blended(trained, first, fields)
-    wanted = as_many(both, first, fields) if trained.is_experienced and not is_complete else None
+    wanted = as_many(both, (first,), fields) if is_unsure else None
     both = calibrated(both, fields, config, both.config.threshold, wanted)
     figures = {"validation": both.training["validation"], "answer": "network and first look"}
     return replace(both, training={**record, **figures})
 
 
-def as_many(picker: Picker, look: Picker, fields: Sequence[Field]) -> float:
-    """Find the threshold at which a picker picks as many particles as the first look does.
+def as_many(picker: Picker, others: Sequence[Picker], fields: Sequence[Field]) -> float:
+    """Find the threshold at which a picker picks as many particles as others do, in the geometric mean.
 
     How many there are, an experienced network tells by its probabilities, which few clicks upset; the first
-    look by the scores of the very clicks, which is nearer the truth.
+    look by the scores of the very clicks, which is nearer the truth unless its scores mean little.
     """
-    apart = look.config.min_distance
-    scores, others = (
-        np.sort(np.concatenate([answer.picks(apart).score for answer in answers_of(one, fields)]))[::-1]
-        for one in (picker, look)
-    )
-    count = int((others >= look.config.threshold).sum())
+    counts = [int((_scores(one, fields) >= one.config.threshold).sum()) for one in others]
+    count = round(math.prod(counts) ** (1 / len(counts)))
+    scores = _scores(picker, fields)
     if not 0 < count <= len(scores):
         return picker.config.threshold
     return float(scores[count - 1 : count + 1].mean())
+
+
+def _scores(picker: Picker, fields: Sequence[Field]) -> NDArray[np.float32]:
+    """List the scores of all picks of a picker, from the highest down."""
+    found = [answer.picks(picker.config.min_distance).score for answer in answers_of(picker, fields)]
+    falling: NDArray[np.float32] = np.sort(np.concatenate(found))[::-1]
+    return falling
 
 
 def clearly_lower(these: Ranks, others: Ranks) -> bool:

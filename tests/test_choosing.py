@@ -122,14 +122,14 @@ def test_a_picker_can_be_made_to_pick_as_many_as_the_look(share):
     look = look.configured(threshold=float(np.quantile(scores, 1 - share)))
     wanted = int((scores >= look.config.threshold).sum())
     found = answers_of(network, [known])[0].picks(CONFIG.min_distance).score
-    assert (found >= as_many(network, look, [known])).sum() == min(wanted, len(found))
+    assert (found >= as_many(network, [look], [known])).sum() == min(wanted, len(found))
 
 
 def test_a_look_that_picks_nothing_says_nothing_of_how_many_there_are():
     known = field()
     network = trained(blob_detector(CONFIG), known)
     look = look_of([known], CONFIG).picker.configured(threshold=1.0)
-    assert as_many(network, look, [known]) == network.config.threshold
+    assert as_many(network, [look], [known]) == network.config.threshold
 
 
 def test_an_experienced_network_picks_as_many_as_the_look():
