@@ -144,9 +144,13 @@ def test_roc_area_is_the_chance_to_rank_a_pair_right(rows):
         assert np.isnan(roc_auc(values, truth))
 
 
+# Whose distances are exact, so that what lies on the very edge of a disc is no matter of rounding.
+SIXTEENTHS = st.integers(-3 * 16, 25 * 16).map(lambda number: number / 16)
+
+
 @settings(deadline=None, max_examples=60)
 @given(
-    st.lists(st.tuples(st.floats(-3, 20, width=32), st.floats(-3, 25, width=32)), max_size=4),
+    st.lists(st.tuples(SIXTEENTHS, SIXTEENTHS), max_size=4),
     st.sampled_from([0.0, 0.5, 1.0, 2.7, 4.0]),
 )
 def test_discs_are_the_pixels_within_reach(centres, radius):
