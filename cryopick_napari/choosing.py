@@ -17,6 +17,7 @@ from cryopick_napari.errors import CryopickError
 from cryopick_napari.fields import Field
 from cryopick_napari.first_look import look_of
 from cryopick_napari.picker import Picker, make_network
+from cryopick_napari.picks import falling_scores
 from cryopick_napari.validation import TOLERANCE, Validation, answers_of, ranks, validate
 
 FEWEST = 3  # held-out clicks; fewer are chance
@@ -106,9 +107,7 @@ def as_many(picker: Picker, others: Sequence[Picker], fields: Sequence[Field]) -
 
 def _scores(picker: Picker, fields: Sequence[Field]) -> NDArray[np.float32]:
     """List the scores of all picks of a picker, from the highest down."""
-    found = [answer.picks(picker.config.min_distance).score for answer in answers_of(picker, fields)]
-    falling: NDArray[np.float32] = np.sort(np.concatenate(found))[::-1]
-    return falling
+    return falling_scores([answer.picks(picker.config.min_distance) for answer in answers_of(picker, fields)])
 
 
 def clearly_lower(these: Ranks, others: Ranks) -> bool:

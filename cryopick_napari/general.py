@@ -12,7 +12,6 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cryopick_napari.blind import is_guess_sure
 from cryopick_napari.config import PickerConfig
@@ -22,7 +21,7 @@ from cryopick_napari.labels import Example, Labels, no_picks
 from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.mixture import expected_cut, expected_f1
 from cryopick_napari.picker import Picker, make_network
-from cryopick_napari.picks import Picks
+from cryopick_napari.picks import Picks, falling_scores
 
 SUREST, FEWEST = 20, 15  # picks that make the template: at most, in a field; at least, in all
 PRIMING = 3  # fields are enough for it
@@ -86,7 +85,7 @@ def _primed(picker: Picker, micrographs: Sequence[Micrograph]) -> Picker:
     found = [_all_picks(one, micrographs) for one in (picker, guessed)]
     averaged = [_averaged(one, micrographs, some) for one, some in zip((picker, guessed), found, strict=True)]
     tried = [picker, guessed, *averaged]
-    scores = [_scores(some) for some in (*found, *(_all_picks(one, micrographs) for one in averaged))]
+    scores = [falling_scores(some) for some in (*found, *(_all_picks(one, micrographs) for one in averaged))]
     sureness = [float(expected_f1(some).max()) if len(some) else 0.0 for some in scores]
     best = int(np.argmax(sureness))
     if not len(scores[best]):
@@ -106,12 +105,6 @@ def _averaged(picker: Picker, micrographs: Sequence[Micrograph], found: Sequence
 def _all_picks(picker: Picker, micrographs: Sequence[Micrograph]) -> list[Picks]:
     quick = picker.configured(averaging=False)
     return [quick.picks(quick.probability(scaled), scaled) for scaled in map(quick.scale, micrographs)]
-
-
-def _scores(found: Sequence[Picks]) -> NDArray[np.float32]:
-    """List the scores of all picks, from the highest down."""
-    falling: NDArray[np.float32] = np.sort(np.concatenate([some.score for some in found]))[::-1]
-    return falling
 
 
 def _with_template(picker: Picker, micrographs: Sequence[Micrograph], found: Sequence[Picks]) -> Picker:

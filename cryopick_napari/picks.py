@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,3 +65,9 @@ class Picks:
     def joined(self, other: Picks) -> Picks:
         """Append the picks of another value."""
         return Picks(np.concatenate([self.yx, other.yx]), np.concatenate([self.score, other.score]))
+
+
+def falling_scores(found: Sequence[Picks]) -> NDArray[np.float32]:
+    """List the scores (n,) of all picks of some fields, from the highest down."""
+    falling: NDArray[np.float32] = np.sort(np.concatenate([some.score for some in found]))[::-1]
+    return falling
