@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,14 @@ class ModelRecord:
     rows: Sequence[Row] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model of a project, in memory, and how it was made."""
+
+    picker: Picker
+    record: ModelRecord
+
+
 @dataclass(frozen=True)
 class Models:
     """The folder of a project's models."""
@@ -73,6 +82,19 @@ class Models:
         path = self.file(record.name)
         picker.save(path)
         _write(path, record)
+
+    def keep(self, picker: Picker, kind: str) -> Model:
+        """Save a model that is in use without having been trained here, under a numbered name.
+
+        Raises
+        ------
+        CryopickError
+            If it cannot be written.
+        """
+        validation = picker.training.get("validation", {})
+        record = ModelRecord(self.new_name(kind), time.time(), validation=validation)
+        self.save(picker, record)
+        return Model(picker, record)
 
     def rename(self, old: str, new: str) -> None:
         """Give a model another name.

@@ -25,6 +25,7 @@ import numpy as np
 
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import read_json, replacing, write_json
+from cryopick_napari.holding import FILE as HOLD
 from cryopick_napari.labels import Labels, no_picks
 from cryopick_napari.models import Models
 from cryopick_napari.picks import Picks
@@ -35,14 +36,26 @@ __all__ = ["SETTINGS", "TRAINING", "Project", "Settings", "content_of", "key_of"
 SETTINGS = "project.json"
 TRAINING = "training.safetensors"
 VERSION = 1
+READ_ONLY = (
+    "this project is open elsewhere, and only shown here: close it there and press “Try again”, "
+    "or save it as another project"
+)
 LONGEST_NAME = 50  # letters of a micrograph's name in those of its files, which have 255 bytes
 
 
 @dataclass(frozen=True)
 class Project:
-    """A project's folder."""
+    """A project's folder.
+
+    Attributes
+    ----------
+    folder : Path
+    is_read_only : bool
+        Whether somebody else works on it: settings and picks are not saved then, and labels cannot be.
+    """
 
     folder: Path
+    is_read_only: bool = False
 
     @classmethod
     def opened(cls, folder: str | Path) -> Project:
@@ -63,6 +76,19 @@ class Project:
             ) from error
         return project
 
+    @classmethod
+    def existing(cls, folder: str | Path) -> Project:
+        """Open a project that is there.
+
+        Raises
+        ------
+        CryopickError
+            If there is none, or it is damaged.
+        """
+        if not (Path(folder) / SETTINGS).is_file():
+            raise CryopickError(f"{folder} is no project: it holds no {SETTINGS}; the window makes one")
+        return cls.opened(folder)
+
     def settings(self) -> Settings:
         """Read what the project is about; that of a new one is empty."""
         try:
@@ -75,7 +101,8 @@ class Project:
 
     def save_settings(self, settings: Settings) -> None:
         """Write what the project is about."""
-        write_json(self.folder / SETTINGS, {"version": VERSION, **asdict(settings)})
+        if not self.is_read_only:
+            write_json(self.folder / SETTINGS, {"version": VERSION, **asdict(settings)})
 
     def labels(self, micrograph: Path) -> Labels:
         """Read the labels of a micrograph; empty if there are none.
@@ -90,6 +117,8 @@ class Project:
 
     def save_labels(self, micrograph: Path, labels: Labels) -> None:
         """Write the labels of a micrograph; a damaged file of before is kept as ``.damaged``."""
+        if self.is_read_only:
+            raise CryopickError(READ_ONLY)
         self._set_damaged_aside(micrograph)
         write_json(self._labels_file(micrograph), content_of(micrograph, labels))
 
@@ -106,6 +135,8 @@ class Project:
 
     def save_picks(self, micrograph: Path, picks: Picks, model: str) -> None:
         """Write all picks of a micrograph, and the name of the model that made them."""
+        if self.is_read_only:
+            return
         with replacing(self._picks_file(micrograph)) as temporary:
             np.savez(temporary, yx=picks.yx, score=picks.score, model=np.array(model))
 
@@ -128,12 +159,16 @@ class Project:
         if target.exists() and not (target.is_dir() and not any(target.iterdir())):
             raise CryopickError(f"{target} is not empty: choose a new folder")
         try:
-            shutil.copytree(self.folder, target, dirs_exist_ok=True)
+            shutil.copytree(
+                self.folder, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(HOLD, ".*")
+            )
         except (OSError, shutil.Error) as error:
             shutil.rmtree(target, ignore_errors=True)
             raise CryopickError(
                 f"cannot copy the project to {target} ({error}): choose another folder"
             ) from error
+        if self.is_read_only:  # it stays where it is, to the one who works on it
+            return Project(target)
         with suppress(CryopickError):  # an old place that cannot be written does not point to the new one
             content = {**self._content(), "version": VERSION, "moved_to": str(target)}
             write_json(self.folder / SETTINGS, content)

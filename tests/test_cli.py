@@ -41,7 +41,7 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"cryopick {cryopick_napari.__version__}\n"
 
 
-@pytest.mark.parametrize("words", [["trian"], ["--flavour"], ["pick"], ["evaluate", "a"], ["convert", "a"]])
+@pytest.mark.parametrize("words", [["trian"], ["--flavour"], ["evaluate", "a"], ["convert", "a"]])
 def test_wrong_usage(capsys, words):
     usage_of(capsys, *words)
 

@@ -329,7 +329,6 @@ def test_wrong_usage(capsys):
     def usage(*words):
         return usage_of(capsys, "train", "--train-data-dir", ".", *words)
 
-    assert "--output-dir" in usage(*RADIUS)
     assert "not allowed with" in usage("--output-dir", "out", *RADIUS, "--diameter", 18)
     assert "invalid int value: 'many'" in usage("--output-dir", "out", *RADIUS, "--initial-epochs", "many")
     assert "invalid choice: 'golden'" in usage("--output-dir", "out", *RADIUS, "--gate", "golden")

@@ -16,6 +16,7 @@ from cryopick_napari.cli.options import (
 )
 from cryopick_napari.cli.sharing import add_sharing, check_sources
 from cryopick_napari.config import PickerConfig
+from cryopick_napari.errors import CryopickError
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="the model.safetensors of a training; without it the general model picks, "
         "which must know the particle's size",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where coordinates go")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="where coordinates go")
+    parser.add_argument(
+        "--project",
+        type=Path,
+        metavar="DIR",
+        help="instead of PATH and --model: a project of the window, with its micrographs, model and "
+        "corrections; it keeps the picks, and --output may be left out",
+    )
     parser.add_argument(
         "--format",
         choices=COORDINATE_FORMATS,
@@ -76,7 +84,13 @@ def run(options: argparse.Namespace) -> int:
     from cryopick_napari.devices import resolve_device
     from cryopick_napari.picker import Picker
 
+    if options.project is not None:
+        from cryopick_napari.cli.projects import pick
+
+        return pick(options)
     check_sources(options)
+    if options.output is None:
+        raise CryopickError("where do the coordinates go? give --output, or --project")
     if options.model is None:
         options.model = general_model(options)
     settings = PickSettings(

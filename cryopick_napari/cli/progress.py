@@ -72,7 +72,7 @@ def run_training(job: Job, folder: Path | None, before: Sequence[Row] = ()) -> t
             except StopIteration as end:
                 picker: Picker = end.value
                 break
-            _show(bar, progress)
+            show(bar, progress)
             if folder is not None and progress.checkpoint is not None:
                 save_checkpoint(folder / CHECKPOINT, progress.checkpoint)
             if folder is not None and progress.validation is not None:
@@ -93,7 +93,7 @@ def bar_of(name: str, unit: str, total: int | None = None) -> tqdm[Never]:
     return tqdm(desc=name, unit=unit, total=total, dynamic_ncols=True, disable=None)
 
 
-def _show(bar: tqdm[Never], progress: Progress) -> None:
+def show(bar: tqdm[Never], progress: Progress) -> None:
     """Bring a bar up to date; without one, say a line an epoch."""
     if progress.message:
         bar.write(progress.message, file=sys.stderr)
@@ -114,3 +114,14 @@ def _show(bar: tqdm[Never], progress: Progress) -> None:
         bar.total = progress.steps
     bar.n = progress.step
     bar.refresh()
+
+
+def report(picker: Picker, path: Path) -> None:
+    """Say how good the model is, and where it is."""
+    found = picker.training["validation"]
+    figures = f"recall {found['recall']:.3f}"
+    if found["f1"] == found["f1"]:  # not nan: precision is unknown where only some particles are labelled
+        figures = f"F1 {found['f1']:.3f}, precision {found['precision']:.3f}, {figures}"
+    answer = picker.training.get("answer")
+    by = f", by {answer}" if answer else ""
+    print(f"{path}: on held-out labels {figures}; threshold {picker.config.threshold:.3f}{by}")

@@ -77,8 +77,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "auto takes labels that cover less than 8 %% of the field for some (default auto)",
     )
     add_masks(data)
+    data.add_argument("--output-dir", type=Path, metavar="DIR", help="where model.safetensors goes")
     data.add_argument(
-        "--output-dir", type=Path, required=True, metavar="DIR", help="where model.safetensors goes"
+        "--project",
+        type=Path,
+        metavar="DIR",
+        help="instead of all that: a project of the window; its labels teach, and it keeps the model",
     )
     add_size(parser)
     add_sum_frames(data)
@@ -97,6 +101,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train a model, alone or as one of several processes; return the exit code."""
+    if options.project is not None:
+        from cryopick_napari.cli.projects import train
+
+        return train(options)
+    if options.output_dir is None:
+        raise CryopickError("where does the model go? give --output-dir, or --project")
     from cryopick_napari.distribution import is_first, joined
 
     if options.multi_gpu and (cards := _cards()) > 1:
@@ -125,7 +135,7 @@ def _cards() -> int:
 def _run(options: argparse.Namespace) -> int:
     """Train a model; return the exit code."""
     from cryopick_napari.checkpoint import load_checkpoint
-    from cryopick_napari.cli.progress import CHECKPOINT, MODEL, run_training
+    from cryopick_napari.cli.progress import CHECKPOINT, MODEL, report, run_training
     from cryopick_napari.devices import default_preset, resolve_device
     from cryopick_napari.distribution import is_first
     from cryopick_napari.files import make_folder
@@ -156,7 +166,7 @@ def _run(options: argparse.Namespace) -> int:
     job = self_train(picker, examples, unlabelled, config, validation, resume, options.masks)
     before = resume.header.get("history", ()) if resume else ()
     trained, stopped = run_training(job, options.output_dir if is_first() else None, before)
-    _report(trained, options.output_dir / MODEL)
+    report(trained, options.output_dir / MODEL)
     return EXIT_INTERRUPTED if stopped else EXIT_DONE
 
 
@@ -264,14 +274,3 @@ def _announce(
         f"preset {preset}: {parameter_count(picker.network):,} parameters, particles at "
         f"{settings.network_diameter or settings.diameter:.1f} px, on {resolve_device(config.device)}"
     )
-
-
-def _report(picker: Picker, path: Path) -> None:
-    """Say how good the model is, and where it is."""
-    found = picker.training["validation"]
-    figures = f"recall {found['recall']:.3f}"
-    if found["f1"] == found["f1"]:  # not nan: precision is unknown where only some particles are labelled
-        figures = f"F1 {found['f1']:.3f}, precision {found['precision']:.3f}, {figures}"
-    answer = picker.training.get("answer")
-    by = f", by {answer}" if answer else ""
-    print(f"{path}: on held-out labels {figures}; threshold {picker.config.threshold:.3f}{by}")

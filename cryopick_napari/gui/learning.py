@@ -11,13 +11,14 @@ from qtpy.QtCore import Signal
 
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.activity import Activity
-from cryopick_napari.gui.lesson import MOST_UNLABELLED, Lesson, can_resume, interrupted
-from cryopick_napari.gui.model_files import Model, keep_model, suggested_preset
+from cryopick_napari.gui.computing import import_torch
+from cryopick_napari.gui.model_files import suggested_preset
 from cryopick_napari.gui.models_in_use import ModelsInUse
-from cryopick_napari.gui.teaching import Step, teach
-from cryopick_napari.gui.worker import Job, once
-from cryopick_napari.labels import Labels
-from cryopick_napari.micrograph import spread
+from cryopick_napari.gui.worker import Job, Work, once
+from cryopick_napari.lesson import Lesson, can_resume, interrupted, lesson_of
+from cryopick_napari.models import Model
+from cryopick_napari.project import Project
+from cryopick_napari.teaching import Step, teach
 
 if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
@@ -113,21 +114,14 @@ class Learning(ModelsInUse):
             If something is missing: a diameter, a pixel size, labels.
         """
         session = self.session
-        session.opened()
+        session.writable()
         labels = {path: session.labels_of(path) for path in session.accepted}
-        labelled = {path: some for path, some in labels.items() if _says_something(some)}
-        size = session.settings.size
-        if size is None:
-            raise CryopickError("set the particle's diameter first, under Label")
-        if not any(len(some.positives) for some in labelled.values()):
-            raise CryopickError("label some particles first, under Label: 10 are a start")
-        if size.in_angstrom and session.field is not None and session.spacing is None:
+        lesson = lesson_of(session.settings, labels, preset, picker_settings, training_settings)
+        if lesson.size.in_angstrom and session.field is not None and session.spacing is None:
             raise CryopickError(
                 "the pixel size is unknown: type it under Micrographs, or give the diameter in px under Label"
             )
-        others = spread([path for path in session.accepted if path not in labelled], MOST_UNLABELLED)
-        spacing = session.settings.spacing
-        self._begin(Lesson(preset, picker_settings, training_settings, size, spacing, labelled, others))
+        self._begin(lesson)
 
     def resume(self) -> None:
         """Go on with the interrupted training, with the labels and settings it had.
@@ -164,8 +158,8 @@ class Learning(ModelsInUse):
         picker, kind = self.picker, self.untrained
         if picker is None or not kind:
             raise CryopickError("there is nothing to keep: say how large the particle is, under Label")
-        models = self.session.opened().models
-        self._fetch(lambda: keep_model(models, picker, kind))
+        models = self.session.writable().models
+        self._fetch(lambda: models.keep(picker, kind))
 
     def stop(self) -> None:
         """Have enough: the best model so far is kept, and the training can go on later."""
@@ -179,7 +173,7 @@ class Learning(ModelsInUse):
         self.drop()
         self.progress, self.rows, self.message = None, [], ""
         self._best, self._begun = None, (0.0, 0)
-        job = Job(partial(teach, lesson, self.session.opened(), resumes), "training")
+        job = Job(partial(_taught, lesson, self.session.writable(), resumes), "training")
         self._training = job
         job.yielded.connect(lambda step: self._on_step(job, step))
         job.returned.connect(lambda model: self._on_taught(job, model))
@@ -276,5 +270,7 @@ class Learning(ModelsInUse):
         self._activity.close()
 
 
-def _says_something(labels: Labels) -> bool:
-    return bool(len(labels.positives) or len(labels.negatives) or labels.complete)
+def _taught(lesson: Lesson, project: Project, resumes: bool) -> Work:
+    """Train, with a core left to the window."""
+    import_torch()
+    return (yield from teach(lesson, project, resumes))

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import replacing
 from cryopick_napari.gui.computing import import_torch, import_training
-from cryopick_napari.models import ModelRecord, Models
+from cryopick_napari.models import Model, ModelRecord, Models
 
 if TYPE_CHECKING:
     from cryopick_napari.picker import Picker
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A model of a project, in memory, and how it was made."""
-
-    picker: Picker
-    record: ModelRecord
 
 
 def load_model(models: Models, name: str) -> Model:
@@ -48,20 +39,6 @@ def import_model(models: Models, path: Path) -> Model:
     name = models.new_name() if models.file(path.stem).exists() else path.stem
     validation = picker.training.get("validation")
     record = ModelRecord(name, time.time(), validation=validation if isinstance(validation, dict) else {})
-    models.save(picker, record)
-    return Model(picker, record)
-
-
-def keep_model(models: Models, picker: Picker, name: str) -> Model:
-    """Save a model that is in use without having been trained here.
-
-    Raises
-    ------
-    CryopickError
-        If it cannot be written.
-    """
-    validation = picker.training.get("validation", {})
-    record = ModelRecord(models.new_name(name), time.time(), validation=validation)
     models.save(picker, record)
     return Model(picker, record)
 

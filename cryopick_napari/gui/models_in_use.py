@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from cryopick_napari.gui.model_files import Model, copy_model, import_model, load_model
+from cryopick_napari.gui.model_files import copy_model, import_model, load_model
 from cryopick_napari.gui.worker import Job, once
 from cryopick_napari.history import Row
-from cryopick_napari.models import ModelRecord
+from cryopick_napari.models import Model, ModelRecord
 
 if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
@@ -80,7 +80,7 @@ class ModelsInUse(QObject):
             If a training runs, or no project is open.
         """
         self._require_rest()
-        models = self.session.opened().models
+        models = self.session.writable().models
         self._fetch(lambda: import_model(models, Path(path)))
 
     def export_model(self, name: str, path: str | Path) -> None:
@@ -101,7 +101,7 @@ class ModelsInUse(QObject):
         new = new.strip()
         if new == old:
             return
-        self.session.opened().models.rename(old, new)
+        self.session.writable().models.rename(old, new)
         if self.session.settings.model == old:
             self.session.change(model=new)
         if self.record is not None and self.record.name == old:

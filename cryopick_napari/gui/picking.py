@@ -89,7 +89,7 @@ class Picking(Exports):
             If there is no model, or they are being picked already.
         """
         session = self.session
-        project, model = session.opened(), session.settings.model
+        project, model = session.writable(), session.settings.model
         if model is None:
             raise CryopickError("there is no model to pick with: train one first, under Train")
         if self.is_running:

@@ -105,6 +105,13 @@ class Session(State):
             labelled = (path for path in self.micrographs if project.has_labels(path))
             self.go(next(labelled, self.micrographs[0]))
 
+    def try_again(self) -> None:
+        """Open the project anew, which somebody else may have closed by now."""
+        current, folder = self.current, self.opened().folder
+        self.open_project(folder)
+        if current in self.micrographs:
+            self.go(current)
+
     def close_project(self) -> None:
         """Put the project away; an empty window is left.
 
@@ -247,6 +254,7 @@ class Session(State):
         if path == self.current and self.field is not None:
             self.edit(labels)
             return
+        self.writable()
         self._keeper.put(path, self.history(path).changed(labels))
         self.row_changed.emit(path)
 
@@ -269,6 +277,8 @@ class Session(State):
             return
         before = self.history(self.current)
         after = change(before)
+        if after is not before and not self.guarded(self.writable):
+            after = before
         self.canvas.show_labels(after.labels, self.diameter)
         if after is before:
             return
@@ -300,6 +310,7 @@ class Session(State):
         self.closing.emit()
         self._settle()
         self._keeper.close()
+        self._release()
         self._reader.close()
         self.canvas.close()
         _SESSIONS.pop(self.viewer, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.keeper import Keeper
 from cryopick_napari.gui.reader import Field, Wish
 from cryopick_napari.gui.worker import in_words
+from cryopick_napari.holding import HeldError, Hold, Holder, hold
 from cryopick_napari.labelling import History
 from cryopick_napari.labels import Labels, no_picks
 from cryopick_napari.micrograph_values import Values, load_values, save_values
-from cryopick_napari.project import Project, Settings
+from cryopick_napari.project import READ_ONLY, Project, Settings
 
 
 class State(QObject):
@@ -64,6 +66,7 @@ class State(QObject):
     model_changed = Signal()
     failed = Signal(str)
     closing = Signal()
+    _lost = Signal(object)
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,6 +81,9 @@ class State(QObject):
         self._suited: DisplayFilter | None = None  # to the micrograph before
         self._keeper = Keeper()
         self._keeper.failed.connect(self.say)
+        self.holder: Holder | None = None  # who else works on the project
+        self._hold: Hold | None = None
+        self._lost.connect(self._on_lost)
 
     def opened(self) -> Project:
         """Give the project.
@@ -91,6 +97,19 @@ class State(QObject):
             raise CryopickError("open a micrograph first")
         return self.project
 
+    def writable(self) -> Project:
+        """Give the project, to write to it.
+
+        Raises
+        ------
+        CryopickError
+            If none is open, or somebody else works on it.
+        """
+        project = self.opened()
+        if project.is_read_only:
+            raise CryopickError(READ_ONLY)
+        return project
+
     def change(self, **values: Any) -> None:
         """Change settings of the project, on the disk too."""
         settings = replace(self.settings, **values)
@@ -102,7 +121,7 @@ class State(QObject):
 
     def _take_project(self, project: Project) -> None:
         settings = project.settings()
-        self.project = project
+        self.project = project = self._held(project)
         self._keeper.take(project)
         # What a person said before there was a project holds for a new one.
         self.settings = settings if settings != Settings() else self.settings
@@ -117,8 +136,34 @@ class State(QObject):
     def save_project_as(self, folder: str | Path) -> None:
         """Give the project a place and a name of its own."""
         self.flush()
-        self.project = self.opened().moved(folder)
+        moved = self.opened().moved(folder)
+        self._release()
+        self.project = self._held(moved)
         self._keeper.move(self.project)
+        self.project_changed.emit()
+
+    def _held(self, project: Project) -> Project:
+        """Take the right to write to a project; where somebody else has it, it is only shown."""
+        lost = partial(self._lost.emit, project.folder)
+        try:
+            self._hold, self.holder = hold(project.folder, lost), None
+        except HeldError as error:
+            self.holder = error.holder
+            self.say(CryopickError(f"{error}. It is only shown here: nothing of it can be changed"))
+        return replace(project, is_read_only=self.holder is not None)
+
+    def _release(self) -> None:
+        if self._hold is not None:
+            self._hold.release()
+            self._hold = None
+
+    def _on_lost(self, folder: Path) -> None:
+        """Only show a project that somebody took while this computer slept."""
+        if self.project is None or self.project.folder != folder or self._hold is None:
+            return
+        self._release()
+        self.project = self._held(self.project)
+        self._keeper.project = self.project
         self.project_changed.emit()
 
     def _put_project_away(self) -> None:
@@ -128,6 +173,8 @@ class State(QObject):
                 f"labels cannot be written to {self.project.folder}: save the project in another folder first"
             )
         self._keeper.take(None)
+        self._release()
+        self.holder = None
         self.project, self.settings, self.micrographs = None, Settings(), []
         self.current, self.field, self.display, self._suited = None, None, None, None
         self.problems.clear()
@@ -164,7 +211,7 @@ class State(QObject):
                 "no micrograph of this project is named in that table: open the ones it is about first"
             )
         self.values = self.values.joined(values)
-        save_values(self.opened().folder, self.values)
+        save_values(self.writable().folder, self.values)
         self.values_changed.emit()
 
     @property

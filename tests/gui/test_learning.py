@@ -12,9 +12,9 @@ import cryopick_napari.selftraining
 from cryopick_napari.config import ParticleSize
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui import learning
-from cryopick_napari.gui.lesson import LESSON
 from cryopick_napari.gui.session import Session
 from cryopick_napari.labels import Labels
+from cryopick_napari.lesson import LESSON
 from cryopick_napari.metrics import STRICT, score
 from cryopick_napari.micrograph import spread
 from cryopick_napari.picks import Picks

@@ -59,17 +59,29 @@ class ProjectLine(QWidget):
             "The micrographs stay where they are."
         )
         self.save_as.clicked.connect(lambda: opening.ask_where_to_save(session, self))
+        self.try_again = QPushButton("Try again")
+        self.try_again.setToolTip("Opens the project to work on it, once it is closed elsewhere.")
+        self.try_again.clicked.connect(self._try_again)
+        self.try_again.hide()
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.name, 0, 0)
         layout.addWidget(self.save_as, 0, 1)
-        layout.addWidget(self.where, 1, 0, 1, 2)
+        layout.addWidget(self.where, 1, 0)
+        layout.addWidget(self.try_again, 1, 1)
         layout.setColumnStretch(0, 1)
         session.project_changed.connect(self._show)
         self._show()
+
+    def _try_again(self) -> None:
+        self.session.guarded(self.session.try_again)
 
     def _show(self) -> None:
         project = self.session.project
         if project is not None:
             self.name.show_text(f"Project: {project_name(project.folder)}")
-            self.where.show_text(f"Saved automatically in {project.folder}")
+            holder = self.session.holder
+            self.try_again.setVisible(holder is not None)
+            self.where.setStyleSheet("" if holder is None else "color: #ffa726")
+            saved = f"Saved automatically in {project.folder}"
+            self.where.show_text(saved if holder is None else f"Only shown: in use {holder}")

@@ -1,4 +1,4 @@
-"""A training of the window, from labels to a saved model: a generator without Qt."""
+"""A training of a project, from labels to a saved model."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING
 
 from cryopick_napari.config import training_config
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.gui.computing import import_torch
-from cryopick_napari.gui.lesson import Lesson, begin, forget
-from cryopick_napari.gui.model_files import Model
 from cryopick_napari.history import Row, row_of
-from cryopick_napari.models import ModelRecord
+from cryopick_napari.lesson import Lesson, begin, forget
+from cryopick_napari.models import Model, ModelRecord
 from cryopick_napari.project import TRAINING, Project
 
 if TYPE_CHECKING:
@@ -55,7 +53,6 @@ def teach(
 
 
 def _taught(lesson: Lesson, project: Project, resumes: bool) -> Generator[Step, bool | None, Model | None]:
-    import_torch()
     from cryopick_napari.checkpoint import load_checkpoint
     from cryopick_napari.devices import default_preset, resolve_device
     from cryopick_napari.selftraining import self_train

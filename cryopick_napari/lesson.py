@@ -1,4 +1,4 @@
-"""What a training learns from, and how an interrupted one is remembered."""
+"""What a training of a project learns from, and how an interrupted one is remembered."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from cryopick_napari.config import ParticleSize
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import read_json, write_json
 from cryopick_napari.labels import Labels
-from cryopick_napari.project import TRAINING, Project, content_of, labels_from
+from cryopick_napari.micrograph import spread
+from cryopick_napari.project import TRAINING, Project, Settings, content_of, labels_from
 
 LESSON = "training.json"  # beside the checkpoint: what it was a training of
 MOST_UNLABELLED = 30  # micrographs that self-training keeps in memory
@@ -48,6 +49,42 @@ class Lesson:
     def particles(self) -> int:
         """How many are labelled."""
         return sum(len(labels.positives) for labels in self.labels.values())
+
+
+def lesson_of(
+    settings: Settings,
+    labels: Mapping[Path, Labels],
+    preset: str | None,
+    picker: Mapping[str, Any],
+    training: Mapping[str, Any],
+) -> Lesson:
+    """Say what a training of a project learns from.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the project.
+    labels : mapping of Path to Labels
+        Of every micrograph that is not rejected; those without labels may teach a self-training.
+    preset, picker, training
+        As of `Lesson`.
+
+    Raises
+    ------
+    CryopickError
+        If the particle's size or labels are missing.
+    """
+    labelled = {path: some for path, some in labels.items() if _says_something(some)}
+    if settings.size is None:
+        raise CryopickError("set the particle's diameter first, under Label")
+    if not any(len(some.positives) for some in labelled.values()):
+        raise CryopickError("label some particles first, under Label: 10 are a start")
+    others = spread([path for path in labels if path not in labelled], MOST_UNLABELLED)
+    return Lesson(preset, picker, training, settings.size, settings.spacing, labelled, tuple(others))
+
+
+def _says_something(labels: Labels) -> bool:
+    return bool(len(labels.positives) or len(labels.negatives) or labels.complete)
 
 
 def can_resume(project: Project) -> bool:
