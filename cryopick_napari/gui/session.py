@@ -22,6 +22,7 @@ from cryopick_napari.gui.places import project_folder
 from cryopick_napari.gui.reader import Field, Reader, Wish
 from cryopick_napari.gui.review import Review
 from cryopick_napari.gui.state import State
+from cryopick_napari.gui.tallies import Tallies
 from cryopick_napari.gui.tools import Tools
 from cryopick_napari.gui.worker import wait_for_jobs
 from cryopick_napari.labelling import History
@@ -58,6 +59,7 @@ class Session(State):
         self._window = Closing(viewer.window._qt_window)
         self._window.asked.connect(self.flush)
         self._window.closed.connect(self.close)
+        self.tallies = Tallies(self)
         self.learning = Learning(self)
         self.review = Review(self)
         self.picking = Picking(self)

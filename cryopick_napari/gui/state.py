@@ -188,6 +188,8 @@ class State(QObject):
     @property
     def accepted(self) -> list[Path]:
         """All others, in their order."""
+        if not self.settings.rejected:
+            return list(self.micrographs)
         rejected = set(self.settings.rejected)  # asked for at each click: paths would have to be made anew
         return [path for path in self.micrographs if str(path) not in rejected]
 

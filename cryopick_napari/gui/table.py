@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt
 from qtpy.QtGui import QFont
 
-from cryopick_napari.gui.tallies import Tallies
-
 if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
 
@@ -56,7 +54,7 @@ class MicrographTable(QAbstractTableModel):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
-        self.tallies = Tallies(session)
+        self.tallies = session.tallies
         self._current = session.current
         self._wanted = ""
         self._hides_rejected = False

@@ -75,6 +75,7 @@ class Tallies(QObject):
         super().__init__()
         self.session = session
         self._known: dict[Path, Tally] = {}
+        self._labelled: dict[Path, int] = {}  # of the few that have labels: asked for at each click
         self._edited: set[Path] = set()  # their labels are newer than those on the disk may be
         self._asked: dict[Path, None] = {}
         self._job: Job | None = None
@@ -88,9 +89,23 @@ class Tallies(QObject):
         """Give the numbers of a micrograph; nothing is known of one that was not read yet."""
         return self._known.get(path, Tally())
 
+    def labelled(self) -> tuple[int, int]:
+        """Count the labelled particles, and the micrographs they are on; rejected ones do not count."""
+        rejected = set(self.session.settings.rejected)
+        numbers = [number for path, number in self._labelled.items() if str(path) not in rejected]
+        return sum(numbers), len(numbers)
+
+    def _learn(self, path: Path, tally: Tally) -> None:
+        self._known[path] = tally
+        if tally.labels:
+            self._labelled[path] = tally.labels
+        else:
+            self._labelled.pop(path, None)
+
     def _start_anew(self) -> None:
         self._stop()
         self._known.clear()
+        self._labelled.clear()
         self._edited.clear()
         self._read_new()
 
@@ -101,13 +116,17 @@ class Tallies(QObject):
             self._job = None
 
     def _read_new(self) -> None:
+        listed = set(self.session.micrographs)
+        for path in self._known.keys() - listed:
+            self._learn(path, Tally())
+            del self._known[path]
         self._ask(path for path in self.session.micrographs if path not in self._known)
 
     def _on_row(self, path: Path) -> None:
         if self.session.project is None:
             return
         try:
-            self._known[path] = self.of(path).labelled(self.session.labels_of(path))
+            self._learn(path, self.of(path).labelled(self.session.labels_of(path)))
         except CryopickError:
             return  # it is said when it is looked at
         self._edited.add(path)
@@ -131,7 +150,7 @@ class Tallies(QObject):
         for path, tally in read.items():
             old = self.of(path)
             is_newer = path in self._edited
-            self._known[path] = replace(old, scores=tally.scores) if is_newer else tally
+            self._learn(path, replace(old, scores=tally.scores) if is_newer else tally)
         self.changed.emit(list(read))
 
     def _go_on(self, job: Job) -> None:

@@ -8,7 +8,6 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from cryopick_napari.gui.curves import Curves
-from cryopick_napari.gui.label_counts import LabelCounts
 from cryopick_napari.gui.panels.models import ModelTable
 from cryopick_napari.gui.panels.train_words import course, obstacle, readiness
 from cryopick_napari.gui.panels.training_options import TrainingOptions
@@ -27,7 +26,6 @@ class TrainPanel(QWidget):
         super().__init__(parent)
         self.session = session
         self.learning = session.learning
-        self.counts = LabelCounts(session)
         self.state, self.note = QLabel(), QLabel()
         for label in (self.state, self.note):
             label.setWordWrap(True)
@@ -85,12 +83,12 @@ class TrainPanel(QWidget):
         for signal in (session.project_changed, session.micrographs_changed, session.size_changed):
             signal.connect(self._show)
         for signal in (
-            session.labels_changed,
             session.row_changed,
             session.choice_changed,
             self.learning.changed,
         ):
             signal.connect(self._show)
+        session.tallies.changed.connect(self._show)
         self.learning.progressed.connect(self._show_progress)
         self.models.selected.connect(self._show_curves)
 
@@ -109,7 +107,7 @@ class TrainPanel(QWidget):
     # what the session says
 
     def _show(self) -> None:
-        running, particles = self.learning.is_running, self.counts.total()[0]
+        running, particles = self.learning.is_running, self.session.tallies.labelled()[0]
         told = obstacle(self.session, particles)
         self.train.setVisible(not running)
         self.train.setEnabled(not told)
@@ -127,7 +125,7 @@ class TrainPanel(QWidget):
     def _show_progress(self) -> None:
         learning = self.learning
         if not learning.is_running:
-            self.state.setText(readiness(self.session, *self.counts.total()))
+            self.state.setText(readiness(self.session, *self.session.tallies.labelled()))
             return
         progress = learning.progress
         self.state.setText(course(progress, learning.seconds_left, learning.is_stopping))
