@@ -17,7 +17,7 @@ from cryopick_napari.structures import KINDS, invented
 
 ANGSTROM = 80.0, 400.0  # longest side of a particle in Å: what is picked is rarely smaller or larger
 SNR = 0.04, 6.0  # power of a particle over that of the noise, from single movie frames to sums of all
-SHAPES = (*KINDS, "compact", "compact", "elongated", "hollow", "domains")  # the commonest more often
+SHAPES = (*KINDS, "compact", "compact", "elongated", "hollow")  # the commonest more often
 AXIAL = *(f"C{n}" for n in range(2, 13)), *(f"D{n}" for n in range(2, 9))
 POLYHEDRAL = "T", "O", "I"
 DENOISING: tuple[Denoising, ...] = ("low-pass", "low-pass", "bilateral", "non-local")
@@ -116,7 +116,7 @@ def _surprise(
 
 def _symmetry(kind: str, rng: np.random.Generator) -> str:
     """Choose a point group that a shape can have."""
-    if kind in ("compact", "hollow", "domains") and _chance(0.25, rng):
+    if kind in ("compact", "hollow") and _chance(0.25, rng):
         return POLYHEDRAL[rng.integers(len(POLYHEDRAL))]
     return AXIAL[rng.integers(len(AXIAL))] if _chance(0.5, rng) else "C1"
 

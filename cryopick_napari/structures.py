@@ -128,19 +128,6 @@ def _lobed(count: int, group: Rotation, rng: np.random.Generator) -> Points:
     return _fold(count, inside, group, rng)
 
 
-def _domains(count: int, group: Rotation, rng: np.random.Generator) -> Points:
-    """Dense balls with gaps between them, over the shell of an ellipsoid."""
-    radius = rng.uniform(0.2, 0.3)
-    shell = np.asarray([1.0, *rng.uniform(0.6, 1.0, 2)]) - radius
-    centres = group.apply(shell * directions(1, rng))
-    # more of them than fit would leave no gaps
-    for _ in range(round(rng.uniform(9, 18)) // len(group)):
-        candidates = shell * directions(8, rng)
-        farthest = cdist(candidates, centres).min(axis=1).argmax()
-        centres = np.concatenate([centres, group.apply(candidates[farthest])])
-    return _fold(count, lambda p: cdist(p, centres).min(axis=1) < radius, group, rng)
-
-
 def _ring(count: int, group: Rotation, rng: np.random.Generator) -> Points:
     thick, height = rng.uniform(0.15, 0.3), rng.uniform(0.2, 0.6)
 
@@ -177,7 +164,6 @@ KINDS: dict[str, Callable[[int, Rotation, np.random.Generator], Points]] = {
     "elongated": _elongated,
     "hollow": _hollow,
     "lobed": _lobed,
-    "domains": _domains,
     "ring": _ring,
     "rod": _rod,
     "disc": _disc,

@@ -12,7 +12,7 @@ from cryopick_napari.errors import CryopickError
 if TYPE_CHECKING:
     from cryopick_napari.scene import Scene, Structure
 
-SHAPES = ("compact", "elongated", "hollow", "lobed", "domains", "ring", "rod", "disc")
+SHAPES = ("compact", "elongated", "hollow", "lobed", "ring", "rod", "disc")
 DENOISING = ("none", "low-pass", "bilateral", "non-local")
 DIAMETER = 150.0  # Å
 SMALLEST = 8  # px of a particle; what is smaller cannot be picked
