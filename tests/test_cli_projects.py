@@ -75,6 +75,8 @@ def test_without_a_model_the_general_one_picks(project, capsys):
         (("pick", "--model", "a"), "leave out --model"),
         (("pick", "a.mrc"), "leave out the paths"),
         (("pick", "--shard", "1/2"), "leave out --shard"),
+        (("pick", "--no-contamination-mask"), "leave out --contamination-mask"),
+        (("pick", "--threshold", 2), "between 0 and 1"),
         (("train", "--output-dir", "a"), "leave out --output-dir"),
         (("train", "--micrographs", "a.mrc"), "leave out --micrographs"),
         (("train", "--diameter", 100), "leave out --diameter"),

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from cryopick_napari.batch import PickSettings
 from cryopick_napari.cli import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED
 from cryopick_napari.cli.options import given
 from cryopick_napari.cli.progress import bar_of, report, show, stop_request
@@ -72,6 +73,7 @@ def train(options: argparse.Namespace) -> int:
 def pick(options: argparse.Namespace) -> int:
     """Pick what the project's model has not picked yet, and write coordinates; return the exit code."""
     _refuse(options, NOT_PICKING)
+    PickSettings(threshold=options.threshold, min_distance=options.min_distance, border=options.border)
     project = Project.existing(options.project)
     with hold(project.folder) or nullcontext(), stop_request() as asked:
         settings = project.settings()
@@ -172,6 +174,8 @@ def _refuse(options: argparse.Namespace, names: tuple[str, ...]) -> None:
         If one was given.
     """
     for name in names:
-        if getattr(options, name, None) not in (None, False, [], ()):
+        value = getattr(options, name, None)
+        is_turned_off = value is False and name == "contamination_mask"  # absent where it is not given
+        if is_turned_off or value not in (None, False, [], ()):
             word = "the paths" if name == "paths" else f"--{name.replace('_', '-')}"
             raise CryopickError(f"leave out {word}: with --project the project says it, or it cannot be")
