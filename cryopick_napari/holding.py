@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.files import read_json
+from cryopick_napari.files import read_json, write_json
 
 FILE = "in-use.json"
 BEAT = 20.0  # s between two signs of life
@@ -87,7 +87,7 @@ class Hold:
         self._ended.set()
         self._thread.join()
         _MINE.discard(self._holder.token)
-        with suppress(OSError, CryopickError):
+        with suppress(OSError):
             if self._is_mine():
                 self._path.unlink()
 
@@ -103,13 +103,13 @@ class Hold:
                 if not self._is_mine():
                     break
                 os.utime(self._path)
-            except (OSError, CryopickError):
+            except OSError:
                 continue  # a file system that is away for a while
         if not self._ended.is_set():
             self._on_lost()
 
     def _is_mine(self) -> bool:
-        return self._path.exists() and _read(self._path) == self._holder
+        return _read(self._path) == self._holder
 
 
 def hold(folder: Path, on_lost: Callable[[], object] = lambda: None) -> Hold | None:
@@ -141,12 +141,12 @@ def hold(folder: Path, on_lost: Callable[[], object] = lambda: None) -> Hold | N
                 raise HeldError(folder, other)
             if _has_replaced(path, mine):
                 break
-    except OSError:
-        _MINE.discard(mine.token)
-        return None
     except HeldError:
         _MINE.discard(mine.token)
         raise
+    except (OSError, CryopickError):
+        _MINE.discard(mine.token)
+        return None
     return Hold(folder, mine, on_lost)
 
 
@@ -172,9 +172,7 @@ def _written(path: Path, holder: Holder) -> bool:
 
 def _has_replaced(path: Path, holder: Holder) -> bool:
     """Write who holds a project from now on; False if somebody else did so at the same time."""
-    temporary = path.with_name(f".{holder.token}")
-    temporary.write_text(json.dumps(asdict(holder)), encoding="utf-8")
-    temporary.replace(path)
+    write_json(path, asdict(holder))
     time.sleep(SETTLED)  # whoever saw the dead one as well has written by then: the last one has it
     return _read(path) == holder
 

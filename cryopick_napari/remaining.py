@@ -9,8 +9,9 @@ from pathlib import Path
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.material import in_short, picks_of
 from cryopick_napari.micrograph import read_micrograph
+from cryopick_napari.models import Model
 from cryopick_napari.picker import Picker
-from cryopick_napari.project import Project
+from cryopick_napari.project import Project, Settings
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,17 @@ class Step:
     total: int
     path: Path | None = None
     problem: str = ""
+
+
+def pick_as_set(
+    project: Project, paths: Sequence[Path], model: Model, settings: Settings, min_distance: float | None
+) -> Generator[Step, bool | None, Step]:
+    """Pick micrographs with a model of the project as its settings say; else as `pick_remaining`."""
+    picker, name = model.picker, model.record.name
+    if settings.contamination_mask is not None:
+        picker = picker.configured(contamination_mask=settings.contamination_mask)
+    made_by = settings.picked_by(name) or name
+    return pick_remaining(project, paths, picker, made_by, settings.spacing, min_distance)
 
 
 def pick_remaining(

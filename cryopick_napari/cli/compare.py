@@ -168,17 +168,11 @@ def _examples(folder: Path, size: ParticleSize, spacing: float | None, labelled:
 
 def _followed(job: Generator[Step, bool | None, list[Outcome]], budget: float) -> tuple[list[Outcome], bool]:
     """Run a comparison under a bar of seconds; say whether Ctrl-C ended it."""
-    from cryopick_napari.cli.progress import bar_of, stop_request
+    from cryopick_napari.cli.progress import bar_of, completed, stop_request
 
     with stop_request() as asked, bar_of("preparing", "s", round(budget)) as bar:
-        answer: bool | None = None
-        while True:
-            try:
-                step = job.send(answer)
-            except StopIteration as end:
-                return end.value, asked.is_set()
-            _show(bar, step, budget)
-            answer = asked.is_set() or None
+        outcomes = completed(job, asked, lambda step: _show(bar, step, budget))
+    return outcomes, asked.is_set()
 
 
 def _show(bar: tqdm[Never], step: Step, budget: float) -> None:

@@ -6,11 +6,11 @@ import math
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Never
+from typing import TYPE_CHECKING, Never, TypeVar
 
 from tqdm import tqdm
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from cryopick_napari.training import Job, Progress
 
 MODEL, CHECKPOINT, HISTORY, PLOT = "model.safetensors", "checkpoint.safetensors", "history.csv", "history.png"
+Said = TypeVar("Said")
+Answer = TypeVar("Answer")
 
 
 @contextmanager
@@ -64,21 +66,17 @@ def run_training(job: Job, folder: Path | None, before: Sequence[Row] = ()) -> t
         Whether Ctrl-C ended it early; the checkpoint is kept then.
     """
     with stop_request() as asked, bar_of("preparing", "step") as bar:
-        answer: bool | None = None
         history = list(before)
-        while True:
-            try:
-                progress = job.send(answer)
-            except StopIteration as end:
-                picker: Picker = end.value
-                break
+
+        def keep(progress: Progress) -> None:
             show(bar, progress)
             if folder is not None and progress.checkpoint is not None:
                 save_checkpoint(folder / CHECKPOINT, progress.checkpoint)
             if folder is not None and progress.validation is not None:
                 history.append(row_of(progress))
                 write_csv(folder / HISTORY, history)
-            answer = asked.is_set() or None
+
+        picker = completed(job, asked, keep)
     if folder is None:
         return picker, asked.is_set()
     write_plot(folder / PLOT, history)
@@ -86,6 +84,21 @@ def run_training(job: Job, folder: Path | None, before: Sequence[Row] = ()) -> t
     if not asked.is_set():
         (folder / CHECKPOINT).unlink(missing_ok=True)
     return picker, asked.is_set()
+
+
+def completed(
+    job: Generator[Said, bool | None, Answer], asked: threading.Event, tell: Callable[[Said], None]
+) -> Answer:
+    """Run a generator to its end, telling it once a person wants it to stop; return what it comes to."""
+    answer: bool | None = None
+    while True:
+        try:
+            said = job.send(answer)
+        except StopIteration as end:
+            result: Answer = end.value
+            return result
+        tell(said)
+        answer = asked.is_set() or None
 
 
 def bar_of(name: str, unit: str, total: int | None = None) -> tqdm[Never]:

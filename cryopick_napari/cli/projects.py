@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
-from collections.abc import Callable, Generator
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from cryopick_napari.batch import PickSettings
 from cryopick_napari.cli import EXIT_DONE, EXIT_ERROR, EXIT_INTERRUPTED
 from cryopick_napari.cli.options import given
-from cryopick_napari.cli.progress import bar_of, report, show, stop_request
+from cryopick_napari.cli.progress import bar_of, completed, report, show, stop_request
 from cryopick_napari.config import PickerConfig, TrainingConfig
 from cryopick_napari.devices import resolve_device
 from cryopick_napari.errors import CryopickError
@@ -27,7 +25,7 @@ from cryopick_napari.micrograph import read_micrograph, spread
 from cryopick_napari.models import Model
 from cryopick_napari.picker import Picker
 from cryopick_napari.project import Project, Settings
-from cryopick_napari.remaining import pick_remaining
+from cryopick_napari.remaining import Step, pick_as_set
 from cryopick_napari.teaching import teach
 
 # What the project says itself, and what needs a list of files.
@@ -39,9 +37,6 @@ NOT_TRAINING = (
     *("micrographs", "coordinates", "train_data_dir", "val_data_dir", "unlabelled", "output_dir", "masks"),
     *("diameter", "particle_radius", "spacing", "sum_frames", "multi_gpu"),
 )
-GENERAL = "general model"
-Said = TypeVar("Said")
-Answer = TypeVar("Answer")
 
 
 def train(options: argparse.Namespace) -> int:
@@ -52,14 +47,14 @@ def train(options: argparse.Namespace) -> int:
         settings = project.settings()
         if options.resume and not can_resume(project):
             raise CryopickError(f"{project.folder} holds no interrupted training: leave out --resume")
-        labels = {path: project.labels(path) for path in _accepted(settings)}
-        picker, training = given(options, PickerConfig), given(options, TrainingConfig)
         if options.resume:
             lesson = interrupted(project)
         else:
+            labels = {path: project.labels(path) for path in _accepted(settings)}
+            picker, training = given(options, PickerConfig), given(options, TrainingConfig)
             lesson = lesson_of(settings, labels, options.preset, picker, training)
         job = teach(lesson, project, options.resume)
-        model = _followed(job, asked, lambda step: show(bar, step[0]))
+        model = completed(job, asked, lambda step: show(bar, step[0]))
         if model is not None:
             name = model.record.name
             project.save_settings(replace(project.settings(), model=name, threshold=None))
@@ -78,43 +73,44 @@ def pick(options: argparse.Namespace) -> int:
     with hold(project.folder) or nullcontext(), stop_request() as asked:
         settings = project.settings()
         paths = _accepted(settings)
-        model = _model(project, settings, options.device)
+        model = _model(project, settings, paths, options.device)
         settings = replace(settings, model=model.record.name)
-        picker = model.picker
-        if settings.contamination_mask is not None:
-            picker = picker.configured(contamination_mask=settings.contamination_mask)
         distance = settings.min_distance if options.min_distance is None else options.min_distance
         made_by = settings.picked_by(settings.model) or ""
-        failed = 0
+        problems: list[str] = []
         with bar_of("picking", "micrograph") as bar:
-            for step in (
-                steps := pick_remaining(project, paths, picker, made_by, settings.spacing, distance)
-            ):
+
+            def tell(step: Step) -> None:
                 bar.total, bar.n = step.total, step.done
                 bar.refresh()
                 if step.problem:
-                    failed += 1
+                    problems.append(step.problem)
                     bar.write(f"skipped: {step.problem}", file=sys.stderr)
-                if asked.is_set():
-                    steps.close()
-                    break
+
+            step = completed(pick_as_set(project, paths, model, settings, distance), asked, tell)
+    failed = len(problems)
     print(f"{step.done - failed} micrographs picked by {made_by}, {len(paths) - step.total} were before")
     if asked.is_set():
         return EXIT_INTERRUPTED
     if options.output is not None:
-        _export(options, project, settings, picker, distance)
+        _export(options, project, settings, paths, model.picker.config.threshold, distance)
     return EXIT_ERROR if failed and failed == step.total else EXIT_DONE
 
 
 def _export(
-    options: argparse.Namespace, project: Project, settings: Settings, picker: Picker, distance: float | None
+    options: argparse.Namespace,
+    project: Project,
+    settings: Settings,
+    paths: Sequence[Path],
+    threshold_of_model: float,
+    distance: float | None,
 ) -> None:
     """Write the corrected picks, as the window does."""
-    thresholds = options.threshold, settings.threshold, picker.config.threshold
+    thresholds = options.threshold, settings.threshold, threshold_of_model
     threshold = next(value for value in thresholds if value is not None)
     choice = Choice("corrected", threshold, distance, options.border, settings.size)
     made_by = settings.picked_by(settings.model)
-    materials = gathered(project, _accepted(settings), made_by, settings.spacing)
+    materials = gathered(project, paths, made_by, settings.spacing)
     written = export(materials, choice, options.output, options.format, options.flip_y)
     for problem in written.summary.problems:
         print(f"left out: {problem}", file=sys.stderr)
@@ -133,7 +129,7 @@ def _accepted(settings: Settings) -> list[Path]:
     return paths
 
 
-def _model(project: Project, settings: Settings, device_name: str) -> Model:
+def _model(project: Project, settings: Settings, paths: Sequence[Path], device_name: str) -> Model:
     """Give the model in use; without one, make it the general model for the particle's size."""
     device = resolve_device(device_name)
     if settings.model is not None:
@@ -141,28 +137,13 @@ def _model(project: Project, settings: Settings, device_name: str) -> Model:
         return Model(Picker.load(models.file(settings.model), device), models.record(settings.model))
     if settings.size is None:
         raise CryopickError("how large is a particle? Open the project in the window and say it under Label")
-    some = [read_micrograph(path, settings.spacing) for path in spread(_accepted(settings), PRIMING)]
+    some = [read_micrograph(path, settings.spacing) for path in spread(paths, PRIMING)]
     diameter = settings.size.in_pixels(some[0].spacing)
     picker = general_picker(diameter, some[0].spacing, some)
-    model = project.models.keep(picker, GENERAL)
+    model = project.models.keep(picker, picker.training["answer"])
     project.save_settings(replace(settings, model=model.record.name, threshold=None))
     print(f"the project has no model yet: its {model.record.name!r} is the general one", file=sys.stderr)
     return Model(model.picker.to(device), model.record)
-
-
-def _followed(
-    job: Generator[Said, bool | None, Answer], asked: threading.Event, tell: Callable[[Said], None]
-) -> Answer:
-    """Run a generator to its end, telling it when a person wants it to stop."""
-    answer: bool | None = None
-    while True:
-        try:
-            said = job.send(answer)
-        except StopIteration as end:
-            result: Answer = end.value
-            return result
-        tell(said)
-        answer = asked.is_set() or None
 
 
 def _refuse(options: argparse.Namespace, names: tuple[str, ...]) -> None:

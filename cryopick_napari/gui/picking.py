@@ -163,10 +163,7 @@ def _picked(
     """Pick with a saved model: one that is being trained changes under way."""
     from cryopick_napari.gui.model_files import load_model
 
-    picker = load_model(project.models, model).picker
-    from cryopick_napari.remaining import pick_remaining
+    saved = load_model(project.models, model)
+    from cryopick_napari.remaining import pick_as_set
 
-    if settings.contamination_mask is not None:
-        picker = picker.configured(contamination_mask=settings.contamination_mask)
-    made_by = settings.picked_by(model) or model
-    return (yield from pick_remaining(project, paths, picker, made_by, settings.spacing, min_distance))
+    return (yield from pick_as_set(project, paths, saved, settings, min_distance))

@@ -118,8 +118,8 @@ class Tallies(QObject):
     def _read_new(self) -> None:
         listed = set(self.session.micrographs)
         for path in self._known.keys() - listed:
-            self._learn(path, Tally())
             del self._known[path]
+            self._labelled.pop(path, None)
         self._ask(path for path in self.session.micrographs if path not in self._known)
 
     def _on_row(self, path: Path) -> None:

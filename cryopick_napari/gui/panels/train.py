@@ -83,7 +83,6 @@ class TrainPanel(QWidget):
         for signal in (session.project_changed, session.micrographs_changed, session.size_changed):
             signal.connect(self._show)
         for signal in (
-            session.row_changed,
             session.choice_changed,
             self.learning.changed,
         ):
