@@ -17,6 +17,8 @@ from cryopick_napari.metrics import mirrored
 from cryopick_napari.micrograph import Micrograph, read_micrograph, read_size
 from cryopick_napari.picks import Picks
 
+Size = tuple[tuple[int, int], float | None]  # rows and columns in px, and Å/px where that is known
+
 
 @dataclass(frozen=True, eq=False)
 class Found:
@@ -73,10 +75,7 @@ def find_labels(
         If they cannot be read, belong to none of the micrographs, or lie outside of theirs.
     """
     sizes, problems = _sizes(micrographs, spacing)
-    sets = read_coordinates(source, {str(path): shape for path, (shape, _) in sizes.items()})
-    matched, strangers = match(sets, list(sizes))
-    if not matched:
-        raise CryopickError(_nothing(source, strangers, micrographs, problems))
+    matched, strangers = _matched(source, sizes, micrographs, problems)
     if not any(len(rows.picks) for rows in matched.values()):
         raise CryopickError(f"{source} holds no positions of this project's micrographs: nothing to import")
     for path, rows in matched.items():
@@ -97,6 +96,28 @@ def find_labels(
         flip,
         known and complete > len(picks) / 2,
     )
+
+
+def find_positions(
+    source: Path, micrographs: Sequence[Path], spacing: float | None = None
+) -> dict[Path, Picks]:
+    """Read coordinates of micrographs as they are in the file, without asking whether they are mirrored.
+
+    Parameters
+    ----------
+    source : Path
+        A coordinate file, or a folder of them.
+    micrographs : sequence of Path
+    spacing : float, optional
+        Å/px, where the files do not say it.
+
+    Raises
+    ------
+    CryopickError
+        If they cannot be read, or belong to none of the micrographs.
+    """
+    sizes, problems = _sizes(micrographs, spacing)
+    return {path: rows.picks for path, rows in _matched(source, sizes, micrographs, problems)[0].items()}
 
 
 def with_found(labels: Labels, found: Found, path: Path, is_mirrored: bool, is_complete: bool) -> Labels:
@@ -124,9 +145,18 @@ def with_found(labels: Labels, found: Found, path: Path, is_mirrored: bool, is_c
     return replace(labels, positives=positives, negatives=negatives, complete=whole)
 
 
-def _sizes(
-    micrographs: Sequence[Path], spacing: float | None
-) -> tuple[dict[Path, tuple[tuple[int, int], float | None]], list[str]]:
+def _matched(
+    source: Path, sizes: Mapping[Path, Size], micrographs: Sequence[Path], problems: Sequence[str]
+) -> tuple[Mapping[Path, CoordinateSet], Sequence[str]]:
+    """Read coordinates, and find the micrographs they are of, and names that are of none."""
+    sets = read_coordinates(source, {str(path): shape for path, (shape, _) in sizes.items()})
+    matched, strangers = match(sets, list(sizes))
+    if not matched:
+        raise CryopickError(_nothing(source, strangers, micrographs, problems))
+    return matched, strangers
+
+
+def _sizes(micrographs: Sequence[Path], spacing: float | None) -> tuple[dict[Path, Size], list[str]]:
     """Read rows, columns and pixel sizes of the micrographs that can be read."""
     sizes, problems = {}, []
     for path in micrographs:

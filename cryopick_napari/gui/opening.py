@@ -43,6 +43,13 @@ def ask_for_folder(session: Session, parent: QWidget) -> None:
         session.guarded(session.open_paths, [name])
 
 
+def ask_what_to_follow(session: Session, parent: QWidget) -> None:
+    """Let a person choose a folder that is still filling."""
+    name = QFileDialog.getExistingDirectory(parent, "Follow a folder that is still filling", _start(session))
+    if name:
+        session.guarded(session.following.start, name)
+
+
 def ask_for_project(session: Session, parent: QWidget) -> None:
     """Let a person choose a project."""
     name = QFileDialog.getExistingDirectory(parent, "Open a project's folder", str(projects_folder()))

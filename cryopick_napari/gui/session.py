@@ -16,6 +16,7 @@ from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.canvas import LABELS, Canvas, Kind
 from cryopick_napari.gui.closing import Closing
 from cryopick_napari.gui.first_look import FirstLook
+from cryopick_napari.gui.following import Following
 from cryopick_napari.gui.learning import Learning
 from cryopick_napari.gui.picking import Picking
 from cryopick_napari.gui.places import project_folder
@@ -63,6 +64,7 @@ class Session(State):
         self.learning = Learning(self)
         self.review = Review(self)
         self.picking = Picking(self)
+        self.following = Following(self)
         self.tools = Tools(self)
         self.first_look = FirstLook(self)
 
@@ -81,6 +83,20 @@ class Session(State):
         from cryopick_napari.micrograph import find_micrographs
 
         found = [path.absolute() for path in find_micrographs(paths)]
+        self.add(found)
+        self.go(found[0])
+
+    def add(self, paths: Sequence[Path]) -> list[Path]:
+        """List micrographs, and go on looking at what is looked at; those that were not listed come back.
+
+        Without a project, the one that these micrographs had before is opened, or begun.
+
+        Raises
+        ------
+        CryopickError
+            If the project's folder cannot be made.
+        """
+        found = [path.absolute() for path in paths]
         if self.project is None:
             self._take_project(Project.opened(project_folder(found[0].parent)))
         known = set(self.micrographs)
@@ -89,7 +105,7 @@ class Session(State):
             self.micrographs += new
             self.change(micrographs=tuple(map(str, self.micrographs)))
             self.micrographs_changed.emit()
-        self.go(found[0])
+        return new
 
     def open_project(self, folder: str | Path) -> None:
         """Open a project in place of the one before.

@@ -36,16 +36,20 @@ class StartPage(QWidget):
         layout.addWidget(welcome)
         self.files = _large("Open micrographs…", "Choose MRC, TIFF, PNG or JPEG files")
         self.folder = _large("Open folder…", "Open all micrographs of a folder")
+        self.follow = _large(
+            "Follow a folder…", "List and pick micrographs as they arrive from the microscope"
+        )
         self.samples = _large("Try the samples", "Open four simulated micrographs that come with cryopick")
         self.project = _large("Open project…", "Go on with a project that was saved elsewhere")
         self.files.setDefault(True)
         self.files.clicked.connect(lambda: opening.ask_for_micrographs(session, self))
         self.folder.clicked.connect(lambda: opening.ask_for_folder(session, self))
+        self.follow.clicked.connect(lambda: opening.ask_what_to_follow(session, self))
         self.samples.clicked.connect(self._open_samples)
         self.project.clicked.connect(lambda: opening.ask_for_project(session, self))
         self.layer = _large("Use layer", "Add an image that you opened in napari to the micrographs")
         self.layer.setMenu(LayerMenu(session, self))
-        for button in (self.files, self.folder, self.samples, self.project, self.layer):
+        for button in (self.files, self.folder, self.follow, self.samples, self.project, self.layer):
             layout.addWidget(button)
         self.heading = QLabel("<b>Recent projects</b>")
         self.heading.setContentsMargins(0, 12, 0, 0)

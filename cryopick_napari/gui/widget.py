@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from napari.viewer import Viewer
-from qtpy.QtCore import QSize
-from qtpy.QtWidgets import QLabel, QScrollArea, QTabWidget, QVBoxLayout, QWidget
+from collections.abc import Callable
 
+from napari.viewer import Viewer
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QShortcut,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from cryopick_napari.gui.keys import KeySheet
 from cryopick_napari.gui.panels.export import ExportPanel
 from cryopick_napari.gui.panels.label import LabelPanel
 from cryopick_napari.gui.panels.micrographs import MicrographsPanel
+from cryopick_napari.gui.panels.place import ElidedLabel
 from cryopick_napari.gui.panels.review import ReviewPanel
 from cryopick_napari.gui.panels.train import TrainPanel
 from cryopick_napari.gui.session import Session
@@ -45,12 +59,22 @@ class CryopickWidget(QWidget):
             self.tabs.addTab(_scrolling(self.panels[name]), name)
             self.tabs.setTabToolTip(self.tabs.count() - 1, tip)
         self.tabs.currentChanged.connect(self._on_tab)
-        self.where = QLabel()
-        self.where.setContentsMargins(8, 2, 8, 4)
+        self.where = ElidedLabel()
+        self.statistics = _small("Statistics", "Scores, numbers and distances of the picks; learning curves.")
+        self.keys = _small("Keys", "All keys and what the mouse does. Key: F1.")
+        self.statistics.clicked.connect(self.show_statistics)
+        self.keys.clicked.connect(self.show_keys)
+        self.windows: dict[str, QDialog] = {}
+        QShortcut(QKeySequence("F1"), self).activated.connect(self.show_keys)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.tabs, 1)
-        layout.addWidget(self.where)
+        foot = QHBoxLayout()
+        foot.setContentsMargins(8, 0, 8, 4)
+        foot.addWidget(self.where, 1)
+        foot.addWidget(self.statistics)
+        foot.addWidget(self.keys)
+        layout.addLayout(foot)
         for signal in (self.session.current_changed, self.session.labels_changed, self.session.size_changed):
             signal.connect(self._show_where)
         self._show_where()
@@ -71,16 +95,44 @@ class CryopickWidget(QWidget):
         """Bring a panel to the front: ``Micrographs``, ``Label``, ``Train``, ``Review`` or ``Export``."""
         self.tabs.setCurrentIndex(list(PANELS).index(name))
 
+    def show_statistics(self) -> None:
+        """Show the charts of the project in a window of their own."""
+        from cryopick_napari.gui.statistics import StatisticsWindow  # imports matplotlib
+
+        panel = self.panels["Micrographs"]
+        assert isinstance(panel, MicrographsPanel)
+        self._raise("statistics", lambda: StatisticsWindow(self.session, panel.list.model, self))
+
+    def show_keys(self) -> None:
+        """Show the keys in a window of their own."""
+        self._raise("keys", lambda: KeySheet(self))
+
+    def _raise(self, name: str, make: Callable[[], QDialog]) -> None:
+        if name not in self.windows:
+            self.windows[name] = make()
+        window = self.windows[name]
+        window.show()
+        window.raise_()
+        window.activateWindow()
+
     def _show_where(self) -> None:
         """Say below the panels what is looked at."""
         session = self.session
         if session.current is None:
-            self.where.setText("No micrograph is open.")
+            self.where.show_text("No micrograph is open.")
             return
         place = session.micrographs.index(session.current) + 1
         count = len(session.labels.positives)
-        size = f" · {count} particle{'s' * (count != 1)} labelled"
-        self.where.setText(f"{session.current.name} · {place} of {len(session.micrographs)}{size}")
+        self.where.show_text(
+            f"{session.current.name} · {place} of {len(session.micrographs)} · {count} labelled"
+        )
+
+
+def _small(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # a click leaves the keyboard to the micrograph
+    return button
 
 
 def _scrolling(panel: QWidget) -> QScrollArea:

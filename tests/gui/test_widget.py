@@ -35,9 +35,9 @@ def test_another_tool_stays_in_hand(widget):
 
 
 def test_it_says_what_is_looked_at(widget):
-    assert widget.where.text() == "sample-0-plain.mrc · 1 of 4 · 0 particles labelled"
+    assert widget.where.text() == "sample-0-plain.mrc · 1 of 4 · 0 labelled"
     click(widget.session.viewer, (300, 300))
-    assert widget.where.text().endswith("1 particle labelled")
+    assert widget.where.text().endswith("1 labelled")
 
 
 def test_two_widgets_share_a_session(widget, qtbot):

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QAction, QMenu, QPushButton, QStackedLayout, QVBoxLay
 from cryopick_napari.gui import opening
 from cryopick_napari.gui.layer_menu import LayerMenu
 from cryopick_napari.gui.panels.display import DisplayForm
+from cryopick_napari.gui.panels.follow_line import FollowLine
 from cryopick_napari.gui.panels.micrograph_list import MicrographList
 from cryopick_napari.gui.panels.pixel_size import PixelSizeLine
 from cryopick_napari.gui.panels.place import ProjectLine
@@ -32,7 +33,7 @@ class MicrographsPanel(QWidget):
         self.start = StartPage(session)
         self.list = MicrographList(session)
         self.pixel_size, self.display = PixelSizeLine(session), DisplayForm(session)
-        self.project = ProjectLine(session)
+        self.project, self.following = ProjectLine(session), FollowLine(session)
         self.open = QPushButton("Open")
         self.open.setToolTip("Adds micrographs to this project, or opens another project")
         self.open.setMenu(self._open_menu())
@@ -61,6 +62,9 @@ class MicrographsPanel(QWidget):
         self.layers = LayerMenu(session, menu)
         menu.addAction(self._action("Open micrographs…", partial(opening.ask_for_micrographs, session, self)))
         menu.addAction(self._action("Open folder…", partial(opening.ask_for_folder, session, self)))
+        self.follow = self._action("Follow a folder…", partial(opening.ask_what_to_follow, session, self))
+        self.follow.setToolTip("Lists, and picks, micrographs as they arrive")
+        menu.addAction(self.follow)
         menu.addMenu(self.layers)
         menu.addSeparator()
         self.values = self._action("Read CTF values…", partial(opening.ask_for_values, session, self))
@@ -86,7 +90,7 @@ class MicrographsPanel(QWidget):
         layout.setSpacing(12)
         self.list.top.insertWidget(0, self.open)
         layout.addWidget(self.list, 1)
-        for part in (self.pixel_size, self.display, self.project):
+        for part in (self.following, self.pixel_size, self.display, self.project):
             layout.addWidget(part)
         return page
 

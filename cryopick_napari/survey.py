@@ -1,0 +1,199 @@
+"""How the picks of a project lie, and how far they agree with those of others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from cryopick_napari.charts import Chart, Series, histogram
+from cryopick_napari.coordinates.naming import Lookup
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.material import Choice, Material, chosen
+from cryopick_napari.metrics import STRICT, Score, score
+from cryopick_napari.models import ModelRecord
+from cryopick_napari.picks import Picks
+from cryopick_napari.project import Project
+
+FARTHEST = 99.0  # percentile of the distances that is the last bin's end: a lonely pick is no scale
+FIGURES = {
+    "f1": "F1 on held-out labels",
+    "recall": "recall on held-out labels",
+    "validation_loss": "loss on held-out labels",
+    "loss": "training loss",
+}
+
+
+def in_words(micrographs: int) -> str:
+    """Say a number of micrographs."""
+    return f"{micrographs:,} micrograph{'s' * (micrographs != 1)}"
+
+
+def nearest(picks: Picks) -> NDArray[np.float64]:
+    """Measure the distance of each pick to its nearest neighbour.
+
+    Returns
+    -------
+    (n,) float64
+        In px; infinite for a pick that is alone.
+    """
+    if len(picks) < 2:
+        return np.full(len(picks), np.inf)
+    both, _ = cKDTree(picks.yx).query(picks.yx, k=2)  # itself, and its neighbour
+    return np.asarray(both, np.float64)[:, 1]
+
+
+def distances(materials: Iterable[Material], choice: Choice) -> Chart:
+    """Chart the distances between neighbours, in Å, or in px where a pixel size is unknown.
+
+    Parameters
+    ----------
+    materials : iterable of Material
+    choice : Choice
+        Which of their particles count.
+    """
+    apart: list[NDArray[np.float64]] = []
+    spacings: list[float | None] = []
+    for material in materials:
+        picks = _chosen(material, choice)
+        if picks is not None and len(picks) > 1:
+            apart.append(nearest(picks))
+            spacings.append(material.spacing)
+    known = [spacing for spacing in spacings if spacing is not None]
+    unit = "Å" if len(known) == len(spacings) else "px"
+    scales = known if unit == "Å" else [1.0] * len(spacings)
+    values = np.concatenate([scale * one for scale, one in zip(scales, apart, strict=True)] or [np.zeros(0)])
+    x, y = f"distance to the nearest pick, {unit}", "picks"
+    if not len(values):
+        return Chart(x, y, "bars", (), "No micrograph has two picks: pick them under Export.")
+    words = f"{len(values):,} picks on {in_words(len(apart))}; median {np.median(values):.0f} {unit}."
+    diameter = choice.diameter(known[0] if known else None)
+    if diameter is not None:
+        diameter *= known[0] if unit == "Å" else 1.0
+        share = float((values < diameter).mean())
+        words += f" {share:.0%} are nearer than a particle's diameter ({diameter:.0f} {unit})."
+    return histogram(values, x, y, words, (0.0, float(np.percentile(values, FARTHEST))))
+
+
+def agreement(
+    materials: Iterable[Material], choice: Choice, others: Mapping[Path, Picks], name: str
+) -> Chart:
+    """Chart how far particles agree with those of somebody else, one dot a micrograph.
+
+    Parameters
+    ----------
+    materials : iterable of Material
+    choice : Choice
+        Which of their particles count, and their size. Two within a quarter of a diameter are the same one.
+    others : mapping of Path to Picks
+        The other particles, px; micrographs that are not among them are left out.
+    name : str
+        Whose they are.
+    """
+    scores: dict[str, Score] = {}
+    for material in materials:
+        theirs, diameter = others.get(material.path), choice.diameter(material.spacing)
+        ours = None if theirs is None else _chosen(material, choice)
+        if theirs is not None and ours is not None and len(ours) + len(theirs) and diameter is not None:
+            scores[str(material.path)] = score(ours, theirs, STRICT * diameter)
+    x, y = f"share of these that {name} have", f"share of those of {name} that these have"
+    if not scores:
+        return Chart(x, y, "dots", (), f"No micrograph has both these particles and {name}.")
+    total = reduce(add, scores.values())
+    words = (
+        f"{in_words(len(scores))}: {total.picks:,} particles here, {total.truth:,} by {name}. "
+        f"{total.precision:.0%} of these are among theirs, {total.recall:.0%} of theirs among these: "
+        f"F1 {total.f1:.2f}."
+    )
+    each = scores.values()
+    points = Series(
+        name,
+        np.array([one.precision for one in each]),
+        np.array([one.recall for one in each]),
+        tuple(scores),
+    )
+    return Chart(x, y, "dots", (points,), words)
+
+
+def learning_curves(records: Sequence[ModelRecord], figure: str) -> Chart:
+    """Chart a figure of several trainings against their epochs.
+
+    Parameters
+    ----------
+    records : sequence of ModelRecord
+    figure : str
+        One of `FIGURES`.
+    """
+    series = []
+    for record in records:
+        points = [(row["epoch"], row[figure]) for row in record.rows if np.isfinite(row.get(figure, np.nan))]
+        if points:
+            epochs, values = np.array(points, np.float64).T
+            series.append(Series(record.name, epochs, values))
+    words = ", ".join(f"{one.name}: {one.y[-1]:.3g} at the end" for one in series)
+    empty = f"No model of this project has a known {FIGURES[figure]}: train one, or choose another figure."
+    return Chart("epoch", FIGURES[figure], "lines", tuple(series), words or empty)
+
+
+def scatter(numbers: Sequence[tuple[Path, float, float]], x: str, y: str) -> Chart:
+    """Chart one number of the micrographs against another; those of which one is unknown are left out."""
+    known = [row for row in numbers if np.isfinite(row[1:]).all()]
+    if not known:
+        return Chart(x, y, "dots", (), f"No micrograph has both {x} and {y}: pick them, or read CTF values.")
+    paths = tuple(str(path) for path, *_ in known)
+    across, up = np.array([row[1:] for row in known], np.float64).T
+    words = in_words(len(known))
+    if len(known) > 2 and np.ptp(across) > 0 and np.ptp(up) > 0:
+        words += f", correlation {np.corrcoef(across, up)[0, 1]:.2f}"
+    words += ". Click a dot to look at its micrograph."
+    return Chart(x, y, "dots", (Series("micrographs", across, up, paths),), words)
+
+
+def labelled(materials: Iterable[Material]) -> dict[Path, Picks]:
+    """Give the labelled particles of the micrographs that have some."""
+    return {one.path: one.labels.positives for one in materials if len(one.labels.positives)}
+
+
+def particles_of(folder: Path, micrographs: Sequence[Path], labels: bool) -> dict[Path, Picks]:
+    """Read the particles of another project for the micrographs of this one.
+
+    Parameters
+    ----------
+    folder : Path
+        The other project; its micrographs may lie elsewhere on another computer.
+    micrographs : sequence of Path
+    labels : bool
+        Its labels; else its picks, above its threshold where it has one of its own.
+
+    Raises
+    ------
+    CryopickError
+        If it is no project, or damaged.
+    """
+    project = Project.existing(folder)
+    settings = project.settings()
+    lookup = Lookup.of(settings.micrographs)
+    found: dict[Path, Picks] = {}
+    for path in micrographs:
+        same = lookup.find(str(path))
+        if same is None:
+            continue
+        theirs = Path(same.name)
+        if labels:
+            found[path] = project.labels(theirs).positives
+        elif (picks := project.picks(theirs)) is not None:
+            found[path] = picks[0].above(settings.threshold or 0.0)
+    return {path: picks for path, picks in found.items() if len(picks)}
+
+
+def _chosen(material: Material, choice: Choice) -> Picks | None:
+    """Choose particles; a micrograph that cannot be read has none."""
+    try:
+        return chosen(material, choice)
+    except CryopickError:
+        return None
