@@ -27,13 +27,13 @@ ROUNDING = 1.0  # px of a mask; programs round its sides up, down, or to what th
 
 
 def find_mask(folder: Path, micrograph: Path) -> Path | None:
-    """Find the mask of a micrograph below a folder, where most of its own folders are kept."""
+    """Find the mask of a micrograph below a folder, where most of its own folders are kept; never itself."""
     path = Path(os.path.abspath(micrograph))  # noqa: PTH100, two links are two micrographs
     inner = path.parts[1:-1]
     places = (folder.joinpath(*inner[first:]) for first in range(len(inner) + 1))
     names = [stem(path.name) + suffix for suffix in (".png", *MICROGRAPH_SUFFIXES)]
     files = (place / name for place in places for name in names)
-    return next((file for file in files if file.is_file()), None)
+    return next((file for file in files if file.is_file() and file.resolve() != path.resolve()), None)
 
 
 def check_masks(folder: Path, micrographs: Sequence[Path]) -> list[Path]:
@@ -113,11 +113,21 @@ def write_mask(path: Path, left_out: Mask, ratio: tuple[float, float], shape: tu
     shape : (int, int)
         Rows and columns of the micrograph, px.
     """
+    save_mask(path, full_size(left_out, ratio, shape))
+
+
+def full_size(left_out: Mask, ratio: tuple[float, float], shape: tuple[int, int]) -> Mask:
+    """Bring a mask at the network's scale (h, w) to the micrograph's size; see `write_mask`."""
     rows, columns = (
         np.rint(np.arange(side) / step).astype(int).clip(0, size - 1)
         for side, step, size in zip(shape, ratio, left_out.shape, strict=True)
     )
-    large = left_out.astype(np.uint8)[rows][:, columns] * np.uint8(255)
-    _, encoded = cv2.imencode(".png", large)
+    large: Mask = left_out[rows][:, columns]
+    return large
+
+
+def save_mask(path: Path, mask: Mask) -> None:
+    """Write a mask (h, w) of the micrograph's size as a PNG, 255 where it is contaminated."""
+    _, encoded = cv2.imencode(".png", mask.astype(np.uint8) * np.uint8(255))
     with replacing(path) as temporary:
         temporary.write_bytes(encoded.tobytes())

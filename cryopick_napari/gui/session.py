@@ -18,6 +18,7 @@ from cryopick_napari.gui.closing import Closing
 from cryopick_napari.gui.first_look import FirstLook
 from cryopick_napari.gui.following import Following
 from cryopick_napari.gui.learning import Learning
+from cryopick_napari.gui.masking import Masking
 from cryopick_napari.gui.picking import Picking
 from cryopick_napari.gui.places import project_folder
 from cryopick_napari.gui.reader import Field, Reader, Wish
@@ -65,6 +66,7 @@ class Session(State):
         self.review = Review(self)
         self.picking = Picking(self)
         self.following = Following(self)
+        self.masking = Masking(self)
         self.tools = Tools(self)
         self.first_look = FirstLook(self)
 

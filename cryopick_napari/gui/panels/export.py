@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from cryopick_napari.gui.panels.export_section import ExportSection
 from cryopick_napari.gui.panels.import_section import ImportSection
+from cryopick_napari.gui.panels.mask_section import MaskSection
 from cryopick_napari.gui.panels.pick_section import PickSection
 
 if TYPE_CHECKING:
@@ -27,12 +28,14 @@ class ExportPanel(QWidget):
             ExportSection(session),
             ImportSection(session),
         )
+        self.masks = MaskSection(session)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         for title, section in (
             ("1. Pick the other micrographs", self.pick),
             ("2. Export coordinates", self.export),
             ("Import coordinates", self.imports),
+            ("Masks of contamination", self.masks),
         ):
             heading = QLabel(f"<b>{title}</b>")
             heading.setContentsMargins(0, 6, 0, 0)

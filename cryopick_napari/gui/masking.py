@@ -1,0 +1,154 @@
+"""Masks of contamination on their way into a project, and out of it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from cryopick_napari.errors import CryopickError
+from cryopick_napari.gui.computing import import_torch
+from cryopick_napari.gui.worker import Job, Work
+
+if TYPE_CHECKING:
+    from cryopick_napari.excluding import Masked
+    from cryopick_napari.gui.session import Session
+    from cryopick_napari.picker import Picker
+    from cryopick_napari.project import Project
+
+
+class Masking(QObject):
+    """Reads masks of other programs as excluded areas, and writes what is left out as masks.
+
+    Attributes
+    ----------
+    step : Masked or None
+        The micrograph that was done last.
+    written : Path or None
+        The folder that masks are, or were last, written to; None where they were read.
+    problems : list of str
+
+    Signals
+    -------
+    changed
+        Work begins or ends, or another micrograph is done.
+    """
+
+    changed = Signal()
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.step: Masked | None = None
+        self.written: Path | None = None
+        self.problems: list[str] = []
+        self._job: Job | None = None
+        session.project_changed.connect(self._on_project)
+        session.closing.connect(self._drop)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether masks are being read or written."""
+        return self._job is not None
+
+    def read(self, folder: Path) -> None:
+        """Make excluded areas of the masks of a folder; on each micrograph it can be undone as one step.
+
+        Raises
+        ------
+        CryopickError
+            If no project is open, or it is only shown here.
+        """
+        self.session.writable()
+        self.written = None
+        self._begin(partial(_read, folder, list(self.session.micrographs)))
+
+    def write(self, folder: Path) -> None:
+        """Write the masks of all micrographs that are not rejected to a folder.
+
+        Raises
+        ------
+        CryopickError
+            If no project is open, or it has no micrographs that are not rejected.
+        """
+        session = self.session
+        project, paths = session.opened(), session.accepted
+        if not paths:
+            raise CryopickError("all micrographs are rejected: accept some under Micrographs")
+        session.flush()
+        self.written = folder
+        picker = session.learning.picker if session.review.avoids_contamination else None
+        self._begin(partial(_write, project, paths, folder, picker, session.settings.spacing))
+
+    def stop(self) -> None:
+        """Have enough; what is done stays."""
+        if self._job is not None:
+            self._job.stop()
+
+    def _begin(self, make: partial[Work]) -> None:
+        if self.is_running:
+            raise CryopickError("masks are being read or written already")
+        self.step, self.problems = None, []
+        self._job = job = Job(make, "masks")
+        job.yielded.connect(lambda step: self._on_step(job, step))
+        job.failed.connect(lambda error: self.session.say(error) if job is self._job else None)
+        job.finished.connect(lambda: self._on_finished(job))
+        job.start()
+        self.changed.emit()
+
+    def _on_step(self, job: Job, step: Masked) -> None:
+        if job is not self._job:
+            return
+        self.step = step
+        if step.problem:
+            self.problems.append(step.problem)
+        elif step.areas:
+            self._exclude(step)
+        self.changed.emit()
+
+    def _exclude(self, step: Masked) -> None:
+        from cryopick_napari.excluding import with_areas
+
+        session = self.session
+        if step.path in session.micrographs:
+            labels = session.labels_of(step.path)
+            new = with_areas(labels, step.areas)
+            if new is not labels:
+                session.guarded(session.put_labels, step.path, new)
+
+    def _on_finished(self, job: Job) -> None:
+        if job is self._job:
+            self._job = None
+            if self.problems:
+                several = f" and {len(self.problems) - 1} more" if len(self.problems) > 1 else ""
+                self.session.say(CryopickError(f"a mask is left out: {self.problems[0]}{several}"))
+            self.changed.emit()
+
+    def _on_project(self) -> None:
+        if self.session.project is None:
+            self._drop()
+            self.step, self.problems = None, []
+            self.changed.emit()
+
+    def _drop(self) -> None:
+        if self._job is not None:
+            self._job.abandon()
+            self._job = None
+
+
+def _read(folder: Path, micrographs: list[Path]) -> Work:
+    from cryopick_napari.excluding import read_areas
+
+    yield from read_areas(folder, micrographs)
+
+
+def _write(
+    project: Project, paths: list[Path], folder: Path, picker: Picker | None, spacing: float | None
+) -> Work:
+    if picker is not None:
+        import_torch()
+    from cryopick_napari.excluding import write_masks
+
+    yield from write_masks(project, paths, folder, picker, spacing)
