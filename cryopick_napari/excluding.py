@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cryopick_napari.picker import Picker
 
 FINE = 1024  # px of the longer side at least: an outline runs through the middles of pixels
-# By which an outline may leave the mask's edge: of the longer side, and in px of the mask, a step of its edge.
+# By how much an outline may leave the mask's edge: of the longer side, and in px of the mask (it has steps).
 TOLERANCE, STEPS = 0.001, 0.75
 LEAST = 1e-5  # of the field; smaller pieces hold no particle back
 MOST = 500  # pieces; more of them are no contamination but noise

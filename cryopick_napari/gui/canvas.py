@@ -141,9 +141,16 @@ class Canvas(QObject):
         else:
             layer.data, layer.scale, layer.translate = plane, scale, translate
 
-    def drop(self, *kinds: Kind) -> None:
-        """Take layers away."""
-        self._stack.drop(*kinds)
+    def empty(self, kind: Kind) -> None:
+        """Show nothing of a map or of points; to remove the layer would take napari a third of a second."""
+        layer = self._stack.get(kind)
+        if layer is None:
+            return
+        with self._stack.ours():
+            if kind in layers.MAPS:
+                layer.data = layers.NOTHING
+            elif len(layer.data):
+                layers.set_points(layer, np.zeros((0, 2), np.float32), layer.current_size)
 
     def clear(self) -> None:
         """Take all our layers away."""
@@ -226,7 +233,7 @@ class Canvas(QObject):
 
     def _point(self, kind: Kind, yx: tuple[float, float] | None, size: float) -> None:
         if yx is None:
-            self.drop(kind)
+            self.empty(kind)
             return
         with self._stack.ours():  # it is no label
             self._points(kind, np.array([yx], np.float32), size)

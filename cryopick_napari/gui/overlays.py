@@ -38,7 +38,7 @@ class Overlays:
         self._answer = answer
         for kind in MAPS:
             if not self._has(kind):
-                self._canvas.drop(kind)
+                self._canvas.empty(kind)
             elif self._canvas.layer(kind) is not None:
                 self._show(kind)
         if not self.is_drawn:

@@ -97,7 +97,7 @@ def test_the_circle_measures_the_particle(tools):
     assert said
     assert session.settings.in_angstrom
     tools.take(Tool.ADD)
-    assert session.canvas.layer(Kind.CIRCLE) is None
+    assert len(layer.data) == 0
 
 
 def test_an_area_is_drawn_with_clicks(tools, qtbot):
