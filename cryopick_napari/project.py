@@ -3,6 +3,7 @@
 ::
 
     project.json            the micrographs, their pixel size, the particle's size, what is in use
+    window.json             where a person was when the window was closed
     labels/<key>.json       what a person said about one micrograph, px, rows before columns
     picks/<key>.npz         every pick of one micrograph, whatever its score, and the model that made it
     models/<name>.safetensors, <name>.json     a model, and how its training went
@@ -29,12 +30,21 @@ from cryopick_napari.holding import FILE as HOLD
 from cryopick_napari.labels import Labels, no_picks
 from cryopick_napari.models import Models
 from cryopick_napari.picks import Picks
-from cryopick_napari.project_files import Settings, content_of, labels_from, picks_from, settings_from
+from cryopick_napari.project_files import (
+    Settings,
+    View,
+    content_of,
+    labels_from,
+    picks_from,
+    settings_from,
+    view_from,
+)
 
-__all__ = ["SETTINGS", "TRAINING", "Project", "Settings", "content_of", "key_of", "labels_from"]
+__all__ = ["SETTINGS", "TRAINING", "Project", "Settings", "View", "content_of", "key_of", "labels_from"]
 
 SETTINGS = "project.json"
 TRAINING = "training.safetensors"
+VIEW = "window.json"
 VERSION = 1
 READ_ONLY = (
     "this project is open elsewhere, and only shown here: close it there and press “Try again”, "
@@ -103,6 +113,18 @@ class Project:
         """Write what the project is about."""
         if not self.is_read_only:
             write_json(self.folder / SETTINGS, {"version": VERSION, **asdict(settings)})
+
+    def view(self) -> View:
+        """Read where a person was; nowhere if nothing is known of it."""
+        try:
+            return view_from(read_json(self.folder / VIEW))
+        except CryopickError:
+            return View()
+
+    def save_view(self, view: View) -> None:
+        """Write where a person is."""
+        if not self.is_read_only:
+            write_json(self.folder / VIEW, asdict(view))
 
     def labels(self, micrograph: Path) -> Labels:
         """Read the labels of a micrograph; empty if there are none.

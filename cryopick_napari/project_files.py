@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cryopick_napari.config import ParticleSize
+from cryopick_napari.display import DisplayFilter
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.labels import Labels, Polygon
 from cryopick_napari.picks import Picks
@@ -66,6 +67,39 @@ class Settings:
         if model is None or self.contamination_mask is None:
             return model
         return f"{model}, {'without' if self.contamination_mask else 'with'} contamination"
+
+
+@dataclass(frozen=True)
+class View:
+    """Where a person was in a project when its window was closed.
+
+    Attributes
+    ----------
+    current : str or None
+        The micrograph that was looked at.
+    panel : str or None
+        The panel that was in front.
+    display : DisplayFilter or None
+        How micrographs were shown; None is what suits the particle.
+    """
+
+    current: str | None = None
+    panel: str | None = None
+    display: DisplayFilter | None = None
+
+
+def view_from(content: Mapping[str, Any]) -> View:
+    """Make a view of what a file holds; what is no view is none, for nothing is lost with it."""
+    current, panel, display = (content.get(name) for name in ("current", "panel", "display"))
+    try:
+        shown = None if display is None else DisplayFilter(**display)
+    except (TypeError, CryopickError):
+        shown = None
+    return View(
+        current if isinstance(current, str) and current else None,
+        panel if isinstance(panel, str) else None,
+        shown,
+    )
 
 
 def settings_from(content: Mapping[str, Any]) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,13 @@ import numpy as np
 import pytest
 
 from cryopick_napari import project_files
+from cryopick_napari.display import DisplayFilter
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.labelling import same
 from cryopick_napari.labels import Labels
+from cryopick_napari.micrograph_values import load_values
 from cryopick_napari.picks import Picks
-from cryopick_napari.project import Project, Settings, key_of
+from cryopick_napari.project import Project, Settings, View, key_of
 
 FIELD = Path("/data/field 1.mrc")
 AREA = np.array([[0, 0], [0, 9.5], [9, 9]], np.float32)
@@ -262,3 +265,36 @@ def test_a_project_is_moved_to_an_empty_place_only(tmp_path, project):
             project.moved(target)
     assert project.settings() == SETTINGS
     assert Project.opened(project.folder) == project
+
+
+def test_a_project_of_an_earlier_version_opens(tmp_path):
+    folder = shutil.copytree(Path(__file__).parent / "golden" / "project-1", tmp_path / "project")
+    project = Project.existing(folder)
+    first, second = Path("/data/set/a.mrc"), Path("/data/set/b.mrc")
+    paths = (str(first), str(second))
+    expected = Settings(paths, 1.77, 190.0, True, "model 1", 0.4, 0.5, False, paths[1:])
+    assert project.settings() == expected
+    labels = project.labels(first)
+    assert labels.positives.yx.tolist() == [[12.25, 34.5], [56, 78]]
+    assert labels.negatives.yx.tolist() == [[90, 12]]
+    assert labels.complete[0].tolist() == [[0, 0], [0, 90.5], [90, 90]]
+    assert labels.excluded[0].tolist() == [[100, 100], [100, 190.5], [190, 190]]
+    picks, model = project.picks(first)
+    assert (picks.yx.tolist(), picks.score.tolist(), model) == ([[12, 34]], [0.75], "model 1")
+    record = project.models.record("model 1")
+    assert (record.labels, record.validation, list(record.rows)) == (
+        2,
+        {"f1": 0.5},
+        [{"epoch": 1, "loss": 0.25}],
+    )
+    assert load_values(folder).of(str(first), "CTF Å") == 3.25
+    assert project.view() == View(str(first), "Review", DisplayFilter(20.0, 1.0, True))
+    assert len(project.labels(second).positives) == 0
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"current": 3, "panel": [], "display": {"low_pass": -1}}', '{"display": "none"}']
+)
+def test_a_damaged_view_is_none(project, content):
+    (project.folder / "window.json").write_text(content)
+    assert project.view() == View()

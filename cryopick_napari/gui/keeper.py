@@ -13,7 +13,7 @@ from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.worker import in_words
 from cryopick_napari.labelling import History
 from cryopick_napari.labels import Labels, no_picks
-from cryopick_napari.project import Project, Settings
+from cryopick_napari.project import Project, Settings, View
 
 SAVE_AFTER = 300  # ms from a change until it is written, with all that came meanwhile
 
@@ -38,8 +38,8 @@ class Keeper(QObject):
         super().__init__()
         self.project: Project | None = None
         self._histories: dict[Path, History] = {}
-        self._unsaved: dict[Path | None, Write] = {}  # of a micrograph's labels; None: of the settings
-        self._writing: list[tuple[Path | None, Write, Future[None]]] = []
+        self._unsaved: dict[Path | str, Write] = {}  # of a micrograph's labels, or of something else
+        self._writing: list[tuple[Path | str, Write, Future[None]]] = []
         self._was_told = False
         self._writer = ThreadPoolExecutor(1, "cryopick writer")
         self._timer = QTimer(self)
@@ -92,8 +92,14 @@ class Keeper(QObject):
 
     def put_settings(self, settings: Settings) -> None:
         """Save settings now."""
-        self._unsaved[None] = partial(_save_settings, settings)
+        self._unsaved["settings"] = partial(_save_settings, settings)
         self.save_now()
+
+    def put_view(self, view: View) -> None:
+        """Save soon where a person is."""
+        self._unsaved["view"] = partial(_save_view, view)
+        if not self._timer.isActive():
+            self._timer.start()
 
     @property
     def is_saved(self) -> bool:
@@ -153,3 +159,7 @@ def _save_labels(path: Path, labels: Labels, project: Project) -> None:
 
 def _save_settings(settings: Settings, project: Project) -> None:
     project.save_settings(settings)
+
+
+def _save_view(view: View, project: Project) -> None:
+    project.save_view(view)

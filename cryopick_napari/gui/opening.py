@@ -57,6 +57,26 @@ def ask_for_project(session: Session, parent: QWidget) -> None:
         session.guarded(open_project, session, Path(name))
 
 
+def ask_for_new_project(session: Session, parent: QWidget) -> None:
+    """Let a person choose where to begin a project, as a second one of the same micrographs."""
+    name = QFileDialog.getExistingDirectory(parent, "Choose a new, empty folder", str(projects_folder()))
+    if name:
+        session.guarded(begin_project, session, Path(name))
+
+
+def begin_project(session: Session, folder: Path) -> None:
+    """Begin a project in an empty folder, and put the one before away.
+
+    Raises
+    ------
+    CryopickError
+        If something is in the folder.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise CryopickError(f"{folder} is not empty: choose a new folder, or “Open project…”")
+    session.open_project(folder)
+
+
 def ask_for_values(session: Session, parent: QWidget) -> None:
     """Let a person choose a table of what another program found about the micrographs."""
     name, _ = QFileDialog.getOpenFileName(

@@ -85,8 +85,10 @@ class Session(State):
         from cryopick_napari.micrograph import find_micrographs
 
         found = [path.absolute() for path in find_micrographs(paths)]
+        is_open = self.project is not None
         self.add(found)
-        self.go(found[0])
+        before = None if is_open else self.opened().view().current
+        self.go(next((path for path in found if str(path) == before), found[0]))
 
     def add(self, paths: Sequence[Path]) -> list[Path]:
         """List micrographs, and go on looking at what is looked at; those that were not listed come back.
@@ -122,8 +124,12 @@ class Session(State):
         self.close_project()
         self._take_project(project)
         if self.micrographs:
+            view = project.view()
             labelled = (path for path in self.micrographs if project.has_labels(path))
-            self.go(next(labelled, self.micrographs[0]))
+            before = (path for path in self.micrographs if str(path) == view.current)
+            self.go(next(before, None) or next(labelled, self.micrographs[0]))
+            if view.panel is not None:
+                self.panel_wanted.emit(view.panel)
 
     def try_again(self) -> None:
         """Open the project anew, which somebody else may have closed by now."""
@@ -165,6 +171,7 @@ class Session(State):
             self.current = path
             self.field = None
             self.current_changed.emit()
+            self._note_view()
         self._ask()
 
     def step(self, by: int) -> None:
@@ -196,6 +203,7 @@ class Session(State):
     def set_display(self, display: DisplayFilter | None) -> None:
         """Show micrographs through another filter; None takes what suits the particle."""
         self.display = display
+        self._note_view()
         self._ask_again()
 
     def _ask(self) -> None:

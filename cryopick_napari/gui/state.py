@@ -20,7 +20,7 @@ from cryopick_napari.holding import HeldError, Hold, Holder, hold
 from cryopick_napari.labelling import History
 from cryopick_napari.labels import Labels, no_picks
 from cryopick_napari.micrograph_values import Values, load_values, save_values
-from cryopick_napari.project import READ_ONLY, Project, Settings
+from cryopick_napari.project import READ_ONLY, Project, Settings, View
 
 
 class State(QObject):
@@ -50,6 +50,8 @@ class State(QObject):
         Another model is in use, or none.
     failed : str
         Something a person should read. It is shown as a notification too.
+    panel_wanted : str
+        A panel should come to the front.
     closing
         The window goes.
     """
@@ -65,6 +67,7 @@ class State(QObject):
     labels_changed = Signal()
     model_changed = Signal()
     failed = Signal(str)
+    panel_wanted = Signal(str)
     closing = Signal()
     _lost = Signal(object)
 
@@ -79,6 +82,7 @@ class State(QObject):
         self.problems: dict[Path, CryopickError] = {}  # of micrographs that could not be read
         self.display: DisplayFilter | None = None  # None: what suits the particle
         self._suited: DisplayFilter | None = None  # to the micrograph before
+        self.panel: str | None = None  # in front
         self._keeper = Keeper()
         self._keeper.failed.connect(self.say)
         self.holder: Holder | None = None  # who else works on the project
@@ -127,11 +131,23 @@ class State(QObject):
         self.settings = settings if settings != Settings() else self.settings
         self.micrographs = [Path(path) for path in self.settings.micrographs]
         self.values = load_values(project.folder)
+        self.display = project.view().display or self.display
         for signal in (
             *(self.project_changed, self.micrographs_changed, self.values_changed),
             *(self.size_changed, self.model_changed),
         ):
             signal.emit()
+
+    def note_panel(self, name: str) -> None:
+        """Remember which panel is in front."""
+        self.panel = name
+        self._note_view()
+
+    def _note_view(self) -> None:
+        """Remember where a person is, so that the project opens there."""
+        if self.project is not None:
+            current = None if self.current is None else str(self.current)
+            self._keeper.put_view(View(current, self.panel, self.display))
 
     def save_project_as(self, folder: str | Path) -> None:
         """Give the project a place and a name of its own."""

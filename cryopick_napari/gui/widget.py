@@ -59,6 +59,7 @@ class CryopickWidget(QWidget):
             self.tabs.addTab(_scrolling(self.panels[name]), name)
             self.tabs.setTabToolTip(self.tabs.count() - 1, tip)
         self.tabs.currentChanged.connect(self._on_tab)
+        self.session.panel_wanted.connect(self._show_wanted)
         self.where = ElidedLabel()
         self.statistics = _small("Statistics", "Scores, numbers and distances of the picks; learning curves.")
         self.keys = _small("Keys", "All keys and what the mouse does. Key: F1.")
@@ -85,6 +86,7 @@ class CryopickWidget(QWidget):
 
     def _on_tab(self, place: int) -> None:
         """Let clicks select picks where picks are reviewed, and label particles everywhere else."""
+        self.session.note_panel(list(PANELS)[place])
         tools, reviews = self.session.tools, list(PANELS)[place] == "Review"
         if reviews and tools.tool is Tool.ADD:
             tools.take(Tool.INSPECT)
@@ -94,6 +96,10 @@ class CryopickWidget(QWidget):
     def show_panel(self, name: str) -> None:
         """Bring a panel to the front: ``Micrographs``, ``Label``, ``Train``, ``Review`` or ``Export``."""
         self.tabs.setCurrentIndex(list(PANELS).index(name))
+
+    def _show_wanted(self, name: str) -> None:
+        if name in PANELS:
+            self.show_panel(name)
 
     def show_statistics(self) -> None:
         """Show the charts of the project in a window of their own."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from qtpy.QtWidgets import QFileDialog
 
+from cryopick_napari.display import DisplayFilter
 from cryopick_napari.gui.hands import click
 from cryopick_napari.gui.session import Session
 from cryopick_napari.gui.tools import Tool
 from cryopick_napari.gui.widget import PANELS, CryopickWidget
+from cryopick_napari.simulate import samples
 
 
 @pytest.fixture
@@ -46,3 +49,43 @@ def test_two_widgets_share_a_session(widget, qtbot):
     assert other.session is widget.session is Session.of(widget.session.viewer)
     click(widget.session.viewer, (300, 300))
     assert other.where.text() == widget.where.text()
+
+
+def test_a_project_opens_where_it_was_left(widget, qtbot):
+    session = widget.session
+    folder = session.project.folder
+    session.go(session.micrographs[2])
+    widget.show_panel("Review")
+    session.set_display(DisplayFilter(12.0, 2.0, True))
+    session.close_project()
+    widget.show_panel("Micrographs")
+    assert session.display is None
+    session.open_project(folder)
+    assert session.current == session.micrographs[2]
+    assert session.display == DisplayFilter(12.0, 2.0, True)
+    assert widget.tabs.tabText(widget.tabs.currentIndex()) == "Review"
+    session.close_project()
+    session.open_paths([samples()[0].parent])  # the folder, as a person does the next day
+    assert session.current.name == samples()[2].name
+    session.close_project()
+    session.open_paths(samples()[:1])
+    assert session.current.name == samples()[0].name
+
+
+def test_a_second_project_of_the_same_micrographs(widget, tmp_path, monkeypatch):
+    session = widget.session
+    click(session.viewer, (300, 300))
+    first = session.project.folder
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "hers"))
+    widget.panels["Micrographs"].new.trigger()
+    assert session.project.folder == tmp_path / "hers"
+    assert not session.micrographs
+    session.open_paths(samples())
+    assert len(session.labels.positives) == 0
+    session.flush()
+    session.open_project(first)
+    assert len(session.labels.positives) == 1
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(first))
+    widget.panels["Micrographs"].new.trigger()
+    assert "is not empty" in session.said[-1]
+    assert session.project.folder == first

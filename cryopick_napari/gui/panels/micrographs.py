@@ -71,6 +71,8 @@ class MicrographsPanel(QWidget):
         self.values.setToolTip("From micrographs_ctf.star, or a csv table with a column 'micrograph'")
         menu.addAction(self.values)
         menu.addSeparator()
+        self.new = self._action("New project…", partial(opening.ask_for_new_project, session, self))
+        menu.addAction(self.new)
         menu.addAction(self._action("Open project…", partial(opening.ask_for_project, session, self)))
         menu.addAction(self._action("Close project", self._close))
         return menu
