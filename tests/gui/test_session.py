@@ -75,6 +75,8 @@ def test_labels_come_back_with_their_folder(session, paths, read):
     assert list(session.viewer.layers) == []
     session.open_paths([paths[1].parent])
     assert session.micrographs == paths
+    assert session.current == paths[1]  # where it was left
+    session.go(paths[0])
     read(session)
     assert same(session.labels, FULL)
     assert same(session.canvas.labels(), FULL)
