@@ -22,6 +22,7 @@ from cryopick_napari.gui.masking import Masking
 from cryopick_napari.gui.picking import Picking
 from cryopick_napari.gui.places import project_folder
 from cryopick_napari.gui.reader import Field, Reader, Wish
+from cryopick_napari.gui.ready import get_ready
 from cryopick_napari.gui.review import Review
 from cryopick_napari.gui.state import State
 from cryopick_napari.gui.tallies import Tallies
@@ -61,6 +62,7 @@ class Session(State):
         self._window = Closing(viewer.window._qt_window)
         self._window.asked.connect(self.flush)
         self._window.closed.connect(self.close)
+        get_ready()
         self.tallies = Tallies(self)
         self.learning = Learning(self)
         self.review = Review(self)

@@ -1,0 +1,26 @@
+"""Have at hand what napari's first layers need, before somebody waits for a micrograph."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QTimer
+
+from cryopick_napari.gui.worker import Job, once
+
+SOON = 200  # ms, after the window was painted
+
+
+def get_ready() -> None:
+    """Import pandas beside the window, and make the units: else the first layer takes more than a second."""
+    Job(once(_import_pandas), "pandas").start()
+    QTimer.singleShot(SOON, _make_units)
+
+
+def _import_pandas() -> None:
+    import pandas  # noqa: F401, napari's points have a table each
+
+
+def _make_units() -> None:
+    # On the window's thread: a registry that two threads make at once is broken.
+    import pint
+
+    _ = pint.get_application_registry().pixel  # type: ignore[no-untyped-call]
