@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Generator, Sequence
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +30,8 @@ FINE = 1024  # px of the longer side at least: an outline runs through the middl
 # By how much an outline may leave the mask's edge: of the longer side, and in px of the mask (it has steps).
 TOLERANCE, STEPS = 0.001, 0.75
 LEAST = 1e-5  # of the field; smaller pieces hold no particle back
-MOST = 500  # pieces; more of them are no contamination but noise
+MOST = 200  # pieces and holes; more of them are no contamination but noise
+MOST_CORNERS = 2000  # of all outlines together: napari takes its time to draw an area
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +42,8 @@ class Masked:
     ----------
     path : Path
         The micrograph.
-    areas : tuple of (n, 2) float32
-        Outlines of what is contaminated, px of the micrograph.
+    areas : tuple of (n, 2) float32, or None
+        Outlines of what is contaminated, px of the micrograph; None where no mask was read.
     problem : str
         Why it was left out.
     done, total : int
@@ -49,7 +51,7 @@ class Masked:
     """
 
     path: Path
-    areas: tuple[Polygon, ...] = ()
+    areas: tuple[Polygon, ...] | None = None
     problem: str = ""
     done: int = 0
     total: int = 0
@@ -74,7 +76,7 @@ def outlines(mask: Mask, shape: tuple[int, int]) -> tuple[Polygon, ...]:
     Raises
     ------
     CryopickError
-        If it is in more than 500 pieces.
+        If it is in more than 200 pieces.
     """
     factor = max(1, math.ceil(FINE / max(mask.shape)))
     fine = np.kron(mask, np.ones((factor, factor), bool)).astype(np.uint8)
@@ -82,20 +84,33 @@ def outlines(mask: Mask, shape: tuple[int, int]) -> tuple[Polygon, ...]:
     large = [
         number for number, contour in enumerate(contours) if cv2.contourArea(contour) >= LEAST * fine.size
     ]
-    outer = [number for number in large if levels[0][number][3] < 0]
-    if len(outer) > MOST:
+    if len(large) > MOST:
         raise CryopickError(
-            f"it is in {len(outer):,} pieces, as noise is: a mask of contamination is 0 where there is none"
+            f"it is in {len(large):,} pieces, as noise is: a mask of contamination is 0 where there is none"
         )
     scale = np.asarray(shape) / fine.shape
-    tolerance = max(TOLERANCE * max(fine.shape), STEPS * factor)
+    lines = _all_simple(
+        {number: np.asarray(contours[number], np.int32) for number in large},
+        max(TOLERANCE * max(fine.shape), STEPS * factor),
+    )
     areas = []
-    for number in outer:
-        holes = [other for other in large if levels[0][other][3] == number]
-        corners = _cut(*(_simple(np.asarray(contours[one], np.int32), tolerance) for one in (number, *holes)))
-        if len(corners) > 2:
+    for number in lines:
+        if levels[0][number][3] < 0:
+            holes = (line for other, line in lines.items() if levels[0][other][3] == number)
+            corners = _cut(lines[number], *holes)
             areas.append(((corners + 0.5) * scale - 0.5).astype(np.float32))
     return tuple(areas)
+
+
+def _all_simple(
+    contours: Mapping[int, NDArray[np.int32]], tolerance: float
+) -> dict[int, NDArray[np.float64]]:
+    """Simplify outlines until they have few enough corners; those that are then no area are left out."""
+    while True:
+        lines = {number: _simple(contour, tolerance) for number, contour in contours.items()}
+        if sum(map(len, lines.values())) <= MOST_CORNERS:
+            return {number: line for number, line in lines.items() if len(line) > 2}
+        tolerance *= 1.5
 
 
 def _simple(contour: NDArray[np.int32], tolerance: float) -> NDArray[np.float64]:
@@ -126,25 +141,43 @@ def read_areas(folder: Path, micrographs: Sequence[Path]) -> Generator[Masked, b
     Yields
     ------
     Masked
-        For each micrograph that has a mask. Send True to stop.
+        As each micrograph's mask is looked for, and as each mask is read. Send True to stop.
 
     Raises
     ------
     CryopickError
         If none of them has one.
     """
-    bare = set(check_masks(folder, micrographs))
-    paths = [path for path in micrographs if path not in bare]
-    for number, path in enumerate(paths, 1):
-        file = find_mask(folder, path)
+    files: dict[Path, Path] = {}
+    for number, path in enumerate(micrographs, 1):
+        if (file := find_mask(folder, path)) is not None:
+            files[path] = file
+        if (yield Masked(path, None, "", number, len(micrographs))):
+            return
+    if not files:
+        check_masks(folder, micrographs)  # says why
+    owners = Counter(files.values())
+    for number, (path, file) in enumerate(files.items(), 1):
         try:
+            if owners[file] > 1:
+                raise CryopickError(
+                    f"{file} may be of {owners[file]} micrographs: put the masks of each folder of "
+                    "micrographs into a folder of that name"
+                )
             shape, _ = read_size(path)
-            areas = () if file is None else outlines(read_mask(file, shape), shape)
-            found = Masked(path, areas, "", number, len(paths))
+            found = Masked(path, _traced(file, shape), "", number, len(files))
         except CryopickError as error:
-            found = Masked(path, (), in_short(error, path), number, len(paths))
+            found = Masked(path, None, in_short(error, path), number, len(files))
         if (yield found):
             return
+
+
+def _traced(file: Path, shape: tuple[int, int]) -> tuple[Polygon, ...]:
+    mask = read_mask(file, shape)
+    try:
+        return outlines(mask, shape)
+    except CryopickError as error:
+        raise CryopickError(f"{file}: {error}") from error
 
 
 def with_areas(labels: Labels, areas: Sequence[Polygon]) -> Labels:
@@ -178,21 +211,35 @@ def write_masks(
     ------
     Masked
         After each micrograph. Send True to stop.
+
+    Raises
+    ------
+    CryopickError
+        If a file is there already, or two micrographs would have the same one.
     """
     targets = _targets(paths, folder)
     for number, path in enumerate(paths, 1):
         try:
             save_mask(targets[path], _left_out(project, path, picker, spacing))
-            found = Masked(path, (), "", number, len(paths))
+            found = Masked(path, None, "", number, len(paths))
         except CryopickError as error:
-            found = Masked(path, (), in_short(error, path), number, len(paths))
+            found = Masked(path, None, in_short(error, path), number, len(paths))
         if (yield found):
             return
 
 
 def _targets(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
     root = Path(os.path.commonpath([absolute(path).parent for path in paths]))
-    targets = {path: place(absolute(path).as_posix(), folder, ".png", root) for path in paths}
+    targets: dict[Path, Path] = {}
+    owners: dict[Path, Path] = {}
+    for path in paths:
+        target = place(absolute(path).as_posix(), folder, ".png", root)
+        if other := owners.get(target):
+            raise CryopickError(f"{other} and {path} would have the same mask {target}: reject one of them")
+        # It may be a micrograph, or a mask that somebody drew.
+        if target.exists():
+            raise CryopickError(f"{target} is there already: choose another folder")
+        targets[path], owners[target] = target, path
     for parent in {target.parent for target in targets.values()}:
         parent.mkdir(parents=True, exist_ok=True)
     return targets

@@ -13,9 +13,12 @@ from cryopick_napari.flip import CHECKED, FlipCheck, flip_check
 from cryopick_napari.judging import near
 from cryopick_napari.labelling import SAME
 from cryopick_napari.labels import Labels, look_complete
+from cryopick_napari.material import picks_of
 from cryopick_napari.metrics import mirrored
 from cryopick_napari.micrograph import Micrograph, read_micrograph, read_size
+from cryopick_napari.picker import Picker
 from cryopick_napari.picks import Picks
+from cryopick_napari.project import Project
 
 Size = tuple[tuple[int, int], float | None]  # rows and columns in px, and Å/px where that is known
 
@@ -117,7 +120,59 @@ def find_positions(
         If they cannot be read, or belong to none of the micrographs.
     """
     sizes, problems = _sizes(micrographs, spacing)
-    return {path: rows.picks for path, rows in _matched(source, sizes, micrographs, problems)[0].items()}
+    matched, _ = _matched(source, sizes, micrographs, problems)
+    return _inside({path: rows.picks for path, rows in matched.items()}, sizes)
+
+
+def find_in_project(
+    folder: Path, micrographs: Sequence[Path], spacing: float | None = None, labels: bool = True
+) -> dict[Path, Picks]:
+    """Read the particles of another project for the micrographs of this one.
+
+    Parameters
+    ----------
+    folder : Path
+        The other project; its micrographs may lie elsewhere, on another computer.
+    micrographs : sequence of Path
+    spacing : float, optional
+        Å/px, where the files do not say it.
+    labels : bool
+        Its labels; else the picks of its model in use, at its threshold or the model's own.
+
+    Raises
+    ------
+    CryopickError
+        If it is no project, is damaged, or its particles lie outside of these micrographs.
+    """
+    project = Project.existing(folder)
+    settings = project.settings()
+    threshold = 0.0 if labels else _threshold(project)
+    sets = []
+    for name in settings.micrographs:
+        path = Path(name)
+        if labels:
+            picks = project.labels(path).positives
+        else:
+            picks = picks_of(project, path, settings.picked_by(settings.model)) or Picks.of([])
+        if len(picks.above(threshold)):
+            sets.append(CoordinateSet(name, picks.above(threshold)))
+    sizes, _ = _sizes(micrographs, spacing)
+    matched, _ = match(sets, list(sizes))
+    return _inside({path: rows.picks for path, rows in matched.items()}, sizes)
+
+
+def _threshold(project: Project) -> float:
+    """Say from which score on a project's picks count."""
+    settings = project.settings()
+    if settings.threshold is not None or settings.model is None:
+        return settings.threshold or 0.0
+    return Picker.load(project.models.file(settings.model)).config.threshold
+
+
+def _inside(picks: dict[Path, Picks], sizes: Mapping[Path, Size]) -> dict[Path, Picks]:
+    for path, found in picks.items():
+        _check_inside(path, found, sizes[path][0])
+    return picks
 
 
 def with_found(labels: Labels, found: Found, path: Path, is_mirrored: bool, is_complete: bool) -> Labels:
@@ -157,7 +212,15 @@ def _matched(
 
 
 def _sizes(micrographs: Sequence[Path], spacing: float | None) -> tuple[dict[Path, Size], list[str]]:
-    """Read rows, columns and pixel sizes of the micrographs that can be read."""
+    """Read rows, columns and pixel sizes of the micrographs that can be read.
+
+    Raises
+    ------
+    CryopickError
+        If there are none.
+    """
+    if not micrographs:
+        raise CryopickError("there are no micrographs: open some, or accept those that are rejected")
     sizes, problems = {}, []
     for path in micrographs:
         try:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.files import read_json, replacing, write_json
+from cryopick_napari.files import read_json, remove, replacing, write_json
 from cryopick_napari.holding import FILE as HOLD
 from cryopick_napari.labels import Labels, no_picks
 from cryopick_napari.models import Models
@@ -147,6 +147,10 @@ class Project:
     def has_labels(self, micrograph: Path) -> bool:
         """Whether labels of a micrograph were ever saved."""
         return self._labels_file(micrograph).exists()
+
+    def forget_picks(self, micrograph: Path) -> None:
+        """Remove the picks of a micrograph, if there are some."""
+        remove(self._picks_file(micrograph))
 
     def picks(self, micrograph: Path) -> tuple[Picks, str] | None:
         """Read all picks of a micrograph and the name of the model that made them, if there are some."""

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import reduce
 from operator import add
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from cryopick_napari.charts import Chart, Series, histogram
-from cryopick_napari.coordinates.naming import Lookup
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.material import Choice, Material, chosen
 from cryopick_napari.metrics import STRICT, Score, score
+from cryopick_napari.micrograph import read_micrograph
 from cryopick_napari.models import ModelRecord
 from cryopick_napari.picks import Picks
-from cryopick_napari.project import Project
+
+if TYPE_CHECKING:
+    from cryopick_napari.picker import Picker
 
 FARTHEST = 99.0  # percentile of the distances that is the last bin's end: a lonely pick is no scale
 FIGURES = {
@@ -96,14 +100,18 @@ def agreement(
         Whose they are.
     """
     scores: dict[str, Score] = {}
+    has_size = True
     for material in materials:
         theirs, diameter = others.get(material.path), choice.diameter(material.spacing)
         ours = None if theirs is None else _chosen(material, choice)
-        if theirs is not None and ours is not None and len(ours) + len(theirs) and diameter is not None:
-            scores[str(material.path)] = score(ours, theirs, STRICT * diameter)
+        if theirs is not None and ours is not None and len(ours) + len(theirs):
+            has_size = diameter is not None
+            if diameter is not None:
+                scores[str(material.path)] = score(ours, theirs, STRICT * diameter)
     x, y = f"share of these that {name} have", f"share of those of {name} that these have"
     if not scores:
-        return Chart(x, y, "dots", (), f"No micrograph has both these particles and {name}.")
+        missing = f"No micrograph has both these particles and {name}."
+        return Chart(x, y, "dots", (), missing if has_size else "Say how large the particle is, under Label.")
     total = reduce(add, scores.values())
     words = (
         f"{in_words(len(scores))}: {total.picks:,} particles here, {total.truth:,} by {name}. "
@@ -159,36 +167,29 @@ def labelled(materials: Iterable[Material]) -> dict[Path, Picks]:
     return {one.path: one.labels.positives for one in materials if len(one.labels.positives)}
 
 
-def particles_of(folder: Path, micrographs: Sequence[Path], labels: bool) -> dict[Path, Picks]:
-    """Read the particles of another project for the micrographs of this one.
+def picked(
+    picker: Picker, paths: Sequence[Path], spacing: float | None
+) -> Generator[Path, bool | None, dict[Path, Picks]]:
+    """Pick micrographs at the picker's threshold; those that cannot be read are passed over.
 
     Parameters
     ----------
-    folder : Path
-        The other project; its micrographs may lie elsewhere on another computer.
-    micrographs : sequence of Path
-    labels : bool
-        Its labels; else its picks, above its threshold where it has one of its own.
+    picker : Picker
+    paths : sequence of Path
+    spacing : float or None
+        Å/px, where the files do not say it.
 
-    Raises
+    Yields
     ------
-    CryopickError
-        If it is no project, or damaged.
+    Path
+        Before each micrograph.
     """
-    project = Project.existing(folder)
-    settings = project.settings()
-    lookup = Lookup.of(settings.micrographs)
     found: dict[Path, Picks] = {}
-    for path in micrographs:
-        same = lookup.find(str(path))
-        if same is None:
-            continue
-        theirs = Path(same.name)
-        if labels:
-            found[path] = project.labels(theirs).positives
-        elif (picks := project.picks(theirs)) is not None:
-            found[path] = picks[0].above(settings.threshold or 0.0)
-    return {path: picks for path, picks in found.items() if len(picks)}
+    for path in paths:
+        yield path
+        with suppress(CryopickError):
+            found[path] = picker.pick(read_micrograph(path, spacing))
+    return found
 
 
 def _chosen(material: Material, choice: Choice) -> Picks | None:

@@ -73,7 +73,8 @@ def test_masks_of_a_folder_are_read_and_bad_ones_said(micrographs, tmp_path):
     folder.mkdir()
     cv2.imwrite(str(folder / "a.png"), drawn(SHAPE).astype(np.uint8) * 255)
     (folder / "b.png").write_bytes(b"no picture")
-    good, bad = read_areas(folder, micrographs)
+    *looked_for, good, bad = read_areas(folder, micrographs)
+    assert [(step.done, step.total, step.areas) for step in looked_for] == [(n, 3, None) for n in (1, 2, 3)]
     assert (good.path, bad.path) == (micrographs[0], micrographs[1])
     assert len(good.areas) == 3
     assert not good.problem
@@ -81,6 +82,38 @@ def test_masks_of_a_folder_are_read_and_bad_ones_said(micrographs, tmp_path):
     assert (bad.done, bad.total) == (2, 2)
     with pytest.raises(CryopickError, match="holds no mask"):
         list(read_areas(tmp_path / "set", micrographs[2:]))  # they are no masks of their own
+
+
+def test_noise_names_its_file(micrographs, tmp_path):
+    cv2.imwrite(str(tmp_path / "a.png"), (noise(SHAPE) > 1.0).astype(np.uint8))
+    *_, step = read_areas(tmp_path, micrographs)
+    assert step.areas is None
+    assert step.problem.startswith(f"{tmp_path / 'a.png'}: it is in")
+
+
+def test_a_ragged_mask_has_few_corners():
+    rough = cv2.GaussianBlur(noise((1500, 1500)), (0, 0), 22) > 0.008
+    areas = outlines(rough, (1500, 1500))
+    assert sum(map(len, areas)) < 3000
+    assert overlap(areas_mask(areas, (1500, 1500), (1.0, 1.0)), rough) > 0.8
+
+
+def test_a_mask_that_may_be_of_two_micrographs_is_of_none(micrographs, tmp_path):
+    other = tmp_path / "second" / "a.mrc"
+    other.parent.mkdir()
+    write_mrc(other, noise(SHAPE), 2.0)
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    cv2.imwrite(str(folder / "a.png"), drawn(SHAPE).astype(np.uint8) * 255)
+    both = [micrographs[0], other]
+    *_, first, second = read_areas(folder, both)
+    assert first.areas is second.areas is None
+    assert "may be of 2 micrographs" in first.problem
+    (folder / "second").mkdir()
+    cv2.imwrite(str(folder / "second" / "a.png"), np.zeros(SHAPE, np.uint8))
+    *_, first, second = read_areas(folder, both)
+    assert len(first.areas) == 3
+    assert second.areas == ()
 
 
 def test_areas_are_excluded_once():
@@ -114,6 +147,19 @@ def test_contamination_that_is_found_is_written_too(tmp_path):
     mask = read_mask(tmp_path / "out" / f"{carbon.stem}.png", (1024, 1024))
     assert mask[:100, :100].all()
     assert 0.05 < mask[150:, 150:].mean() < 0.5
+
+
+def test_nothing_that_is_there_is_replaced(micrographs, tmp_path):
+    project = Project.opened(tmp_path / "project")
+    picture = tmp_path / "set" / "b.png"
+    picture.write_bytes(b"a picture of somebody")
+    with pytest.raises(CryopickError, match="is there already"):
+        next(write_masks(project, micrographs, tmp_path / "set"))
+    assert picture.read_bytes() == b"a picture of somebody"
+    assert not (tmp_path / "set" / "a.png").exists()
+    twin = micrographs[0].with_suffix(".tif")
+    with pytest.raises(CryopickError, match="would have the same mask"):
+        next(write_masks(project, [micrographs[0], twin], tmp_path / "out"))
 
 
 def test_a_writing_can_be_stopped(micrographs, tmp_path):

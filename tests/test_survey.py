@@ -6,22 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from cryopick_napari.config import ParticleSize
-from cryopick_napari.errors import CryopickError
 from cryopick_napari.labels import Labels
 from cryopick_napari.material import Choice, Material
 from cryopick_napari.models import ModelRecord
 from cryopick_napari.picks import Picks
-from cryopick_napari.project import Project
 from cryopick_napari.survey import (
     agreement,
     distances,
     labelled,
     learning_curves,
     nearest,
-    particles_of,
     scatter,
 )
 
@@ -108,17 +104,6 @@ def test_a_scatter_leaves_out_what_is_unknown():
     assert not scatter([(Path("x"), np.nan, 1.0)], "Defocus µm", "Score").has_data
 
 
-def test_another_project_is_read_though_its_micrographs_lie_elsewhere(tmp_path):
-    theirs = Project.opened(tmp_path / "their project")
-    path = Path("/elsewhere/set/a.mrc")
-    theirs.save_settings(replace(theirs.settings(), micrographs=(str(path),), threshold=0.5))
-    theirs.save_labels(path, Labels(GRID.where(np.arange(3))))
-    theirs.save_picks(path, GRID, "model 1")
-    ours = [Path("/here/set/a.mrc"), Path("/here/set/b.mrc")]
-    found = particles_of(theirs.folder, ours, labels=True)
-    assert list(found) == ours[:1]
-    np.testing.assert_array_equal(found[ours[0]].yx, GRID.yx[:3])
-    picks = particles_of(theirs.folder, ours, labels=False)[ours[0]]
-    assert len(picks) == int((GRID.score >= np.float32(0.5)).sum())
-    with pytest.raises(CryopickError, match="is no project"):
-        particles_of(tmp_path, ours, labels=True)
+def test_agreement_without_a_size_says_what_is_missing():
+    chart = agreement([material("a", GRID)], Choice("picks", 0.0), {Path("/data/a.mrc"): GRID}, "somebody")
+    assert "Say how large the particle is" in chart.words

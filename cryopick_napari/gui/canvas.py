@@ -141,6 +141,11 @@ class Canvas(QObject):
         else:
             layer.data, layer.scale, layer.translate = plane, scale, translate
 
+    def is_empty(self, kind: Kind) -> bool:
+        """Whether there is no layer of a map or of points, or nothing in it."""
+        layer = self._stack.get(kind)
+        return layer is None or layer.data is layers.NOTHING or not len(layer.data)
+
     def empty(self, kind: Kind) -> None:
         """Show nothing of a map or of points; to remove the layer would take napari a third of a second."""
         layer = self._stack.get(kind)

@@ -15,6 +15,7 @@ from cryopick_napari.watching import Watched, arrivals
 
 if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
+    from cryopick_napari.remaining import Step
 
 
 class Following(QObject):
@@ -43,11 +44,14 @@ class Following(QObject):
         self.folder: Path | None = None
         self.arrived = 0
         self.picks = True
-        self._waiting: list[Path] = []  # to be picked
+        self._waiting: dict[Path, None] = {}  # to be picked
+        self._seen: set[Path] = set()
         self._job: Job | None = None
         self._enough = threading.Event()
         session.project_changed.connect(self._on_project)
         session.closing.connect(self.stop)
+        session.picking.progressed.connect(self._on_picked)
+        session.picking.stopped.connect(lambda: self.set_picks(False))
         session.picking.changed.connect(self._pick)
         session.model_changed.connect(self._pick)
 
@@ -63,7 +67,7 @@ class Following(QObject):
             self.session.writable()
         watched = Watched.of(str(folder))
         self.stop()
-        self.folder, self.arrived, self._waiting = watched.folder, 0, []
+        self.folder, self.arrived = watched.folder, 0
         self._enough = enough = threading.Event()
         self._job = job = Job(partial(_arrived, watched, enough), "following")
         job.yielded.connect(lambda paths: self._on_arrived(job, paths))
@@ -73,16 +77,20 @@ class Following(QObject):
 
     def stop(self) -> None:
         """Follow no longer; what was listed stays."""
+        self._waiting.clear()
+        self._seen.clear()
         if self._job is None:
             return
         self._enough.set()
         self._job.abandon()
-        self._job, self.folder, self._waiting = None, None, []
+        self._job, self.folder = None, None
         self.changed.emit()
 
     def set_picks(self, picks: bool) -> None:
         """Pick what arrives from now on, and what has arrived; or only list it."""
-        self.picks = picks
+        if self.picks != picks:
+            self.picks = picks
+            self.changed.emit()
         self._pick()
 
     def _on_arrived(self, job: Job, paths: list[Path]) -> None:
@@ -94,13 +102,24 @@ class Following(QObject):
             self.session.say(error)
             self.stop()
             return
+        if job is not self._job:
+            return  # the project turned out to be open elsewhere
         self.arrived += len(new)
         listed = [path.absolute() for path in paths]
-        self._waiting += listed
+        self._renew([path for path in listed if path in self._seen])
+        self._seen.update(listed)
+        self._waiting.update(dict.fromkeys(listed))
         if self.session.current is None:
             self.session.go(listed[0])
         self.changed.emit()
         self._pick()
+
+    def _renew(self, paths: list[Path]) -> None:
+        """Forget what was picked of files that have changed since."""
+        for path in paths:
+            self.session.problems.pop(path, None)
+            self.session.guarded(self.session.writable().forget_picks, path)
+            self.session.row_changed.emit(path)
 
     def _pick(self) -> None:
         """Pick what waits, once nothing else is picked."""
@@ -108,10 +127,17 @@ class Following(QObject):
         is_ready = session.settings.model is not None and not session.picking.is_running
         if not (self.picks and self._waiting and is_ready):
             return
-        rejected = session.rejected
-        paths, self._waiting = [path for path in self._waiting if path not in rejected], []
-        if not session.guarded(session.picking.start, paths):
+        wanted = set(session.accepted).intersection(self._waiting)
+        for path in self._waiting.keys() - wanted:
+            del self._waiting[path]
+        if wanted and not session.guarded(session.picking.start, list(self._waiting)):
             self.stop()
+
+    def _on_picked(self, step: Step) -> None:
+        if step.path is not None:
+            self._waiting.pop(step.path, None)
+        elif step.done == step.total:  # all were picked before
+            self._waiting.clear()
 
     def _on_project(self) -> None:
         if self.session.project is None or self.session.project.is_read_only:

@@ -53,7 +53,7 @@ MAPS: dict[Kind, dict[str, Any]] = {
     Kind.ATTENTION: {"colormap": "viridis", "blending": "translucent"},
     Kind.CONTAMINATION: {"colormap": "red", "blending": "additive"},
 }
-NOTHING = np.zeros((1, 1), np.float32)  # a map that shows none
+NOTHING = np.full((1, 1), np.nan, np.float32)  # a map of which nothing is painted
 ELLIPSE_CORNERS = 48
 HUGE = 10_000  # px of the screen
 FARTHEST = 1e5  # px; what a person draws beyond is no part of a micrograph

@@ -15,6 +15,7 @@ from cryopick_napari.gui.worker import Job, Work
 if TYPE_CHECKING:
     from cryopick_napari.excluding import Masked
     from cryopick_napari.gui.session import Session
+    from cryopick_napari.labels import Polygon
     from cryopick_napari.picker import Picker
     from cryopick_napari.project import Project
 
@@ -26,8 +27,12 @@ class Masking(QObject):
     ----------
     step : Masked or None
         The micrograph that was done last.
+    count : int
+        Masks that were read or written.
     written : Path or None
         The folder that masks are, or were last, written to; None where they were read.
+    finds_contamination : bool
+        Whether they hold more than the areas that were drawn.
     problems : list of str
 
     Signals
@@ -43,7 +48,9 @@ class Masking(QObject):
         self.session = session
         self.step: Masked | None = None
         self.written: Path | None = None
+        self.finds_contamination = False
         self.problems: list[str] = []
+        self.count = 0
         self._job: Job | None = None
         session.project_changed.connect(self._on_project)
         session.closing.connect(self._drop)
@@ -63,7 +70,7 @@ class Masking(QObject):
         """
         self.session.writable()
         self.written = None
-        self._begin(partial(_read, folder, list(self.session.micrographs)))
+        self._begin(partial(_read, folder, self._paths()))
 
     def write(self, folder: Path) -> None:
         """Write the masks of all micrographs that are not rejected to a folder.
@@ -74,23 +81,29 @@ class Masking(QObject):
             If no project is open, or it has no micrographs that are not rejected.
         """
         session = self.session
-        project, paths = session.opened(), session.accepted
-        if not paths:
-            raise CryopickError("all micrographs are rejected: accept some under Micrographs")
+        project, paths = session.opened(), self._paths()
         session.flush()
         self.written = folder
         picker = session.learning.picker if session.review.avoids_contamination else None
-        self._begin(partial(_write, project, paths, folder, picker, session.settings.spacing))
+        model = session.settings.model if session.review.avoids_contamination else None
+        self.finds_contamination = picker is not None or model is not None
+        self._begin(partial(_write, project, paths, folder, picker, model, session.settings.spacing))
 
     def stop(self) -> None:
         """Have enough; what is done stays."""
         if self._job is not None:
             self._job.stop()
 
+    def _paths(self) -> list[Path]:
+        paths = self.session.accepted
+        if not paths:
+            raise CryopickError("all micrographs are rejected: accept some under Micrographs")
+        return paths
+
     def _begin(self, make: partial[Work]) -> None:
         if self.is_running:
             raise CryopickError("masks are being read or written already")
-        self.step, self.problems = None, []
+        self.step, self.problems, self.count = None, [], 0
         self._job = job = Job(make, "masks")
         job.yielded.connect(lambda step: self._on_step(job, step))
         job.failed.connect(lambda error: self.session.say(error) if job is self._job else None)
@@ -102,21 +115,30 @@ class Masking(QObject):
         if job is not self._job:
             return
         self.step = step
-        if step.problem:
-            self.problems.append(step.problem)
-        elif step.areas:
-            self._exclude(step)
+        try:
+            if step.problem:
+                self.problems.append(step.problem)
+            elif self.written is not None:
+                self.count += 1
+            elif step.areas is not None:
+                self._exclude(step.path, step.areas)
+                self.count += 1
+        except CryopickError as error:
+            self.problems.append(str(error))
+            if self.session.opened().is_read_only:
+                job.stop()
         self.changed.emit()
 
-    def _exclude(self, step: Masked) -> None:
+    def _exclude(self, path: Path, areas: tuple[Polygon, ...]) -> None:
         from cryopick_napari.excluding import with_areas
 
         session = self.session
-        if step.path in session.micrographs:
-            labels = session.labels_of(step.path)
-            new = with_areas(labels, step.areas)
+        if path in session.micrographs:
+            session.save_now()  # what is being drawn is a label too
+            labels = session.labels_of(path)
+            new = with_areas(labels, areas)
             if new is not labels:
-                session.guarded(session.put_labels, step.path, new)
+                session.put_labels(path, new)
 
     def _on_finished(self, job: Job) -> None:
         if job is self._job:
@@ -145,8 +167,17 @@ def _read(folder: Path, micrographs: list[Path]) -> Work:
 
 
 def _write(
-    project: Project, paths: list[Path], folder: Path, picker: Picker | None, spacing: float | None
+    project: Project,
+    paths: list[Path],
+    folder: Path,
+    picker: Picker | None,
+    model: str | None,
+    spacing: float | None,
 ) -> Work:
+    if model is not None and picker is None:  # it is still being read
+        from cryopick_napari.gui.model_files import load_model
+
+        picker = load_model(project.models, model).picker
     if picker is not None:
         import_torch()
     from cryopick_napari.excluding import write_masks

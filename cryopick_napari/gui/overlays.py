@@ -22,6 +22,7 @@ class Overlays:
         self._soon.setSingleShot(True)
         self._soon.setInterval(PAUSE)
         self._soon.timeout.connect(self._add_one)
+        canvas.looks.changed.connect(self._on_look)
 
     @property
     def has_maps(self) -> bool:
@@ -56,6 +57,12 @@ class Overlays:
     def draw(self) -> None:
         """Put the maps on the canvas, again if a person removed them."""
         for kind in filter(self._has, MAPS):
+            self._show(kind)
+
+    def _on_look(self, kind: Kind) -> None:
+        """Fill a layer that was emptied while nobody saw it, and is shown again by napari's own button."""
+        is_left = self._canvas.layer(kind) is not None and self._canvas.is_empty(kind)
+        if kind in MAPS and is_left and self._has(kind) and self._canvas.looks[kind].visible:
             self._show(kind)
 
     def _add_one(self) -> None:

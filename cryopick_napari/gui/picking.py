@@ -35,9 +35,12 @@ class Picking(Exports):
     -------
     progressed : Step
         Another micrograph is done, or passed over.
+    stopped
+        A person has had enough.
     """
 
     progressed = Signal(object)
+    stopped = Signal()
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -110,6 +113,7 @@ class Picking(Exports):
         """Pick no further micrograph; what is done is kept."""
         if self._picking is not None:
             self._picking.stop()
+            self.stopped.emit()
             self.changed.emit()
 
     def _on_step(self, job: Job, step: Step) -> None:
@@ -143,8 +147,9 @@ class Picking(Exports):
     def _on_model(self) -> None:
         # Picks of the old model must not replace those of the new one. A training has none until it ends.
         settings = self.session.settings
-        if settings.picked_by(settings.model) != self._made_by:
-            self.stop()
+        if settings.picked_by(settings.model) != self._made_by and self._picking is not None:
+            self._picking.stop()
+            self.changed.emit()
 
     def _drop(self) -> None:
         if self._picking is not None:

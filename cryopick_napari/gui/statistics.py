@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +29,10 @@ from cryopick_napari import survey
 from cryopick_napari.charts import COLOURS, COLOURS_ON_DARK, Chart, Look, draw, histogram, write_numbers
 from cryopick_napari.charts import write_picture as save_picture
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.gui.worker import Job, once
-from cryopick_napari.picks import Picks
+from cryopick_napari.gui.comparing import OfFile, OfModel, OfProject, Particles, Somebody
+from cryopick_napari.gui.tallies import Tally
+from cryopick_napari.gui.worker import Job, Work
+from cryopick_napari.micrograph import spread
 
 if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 SIZE = 760, 560  # px of the screen
 WAIT = 300  # ms, for further changes
+TELL_EVERY = 0.2  # s
 MOST_MODELS = 6
 READING = "Reading the picks…"
 SCORES, PER_FIELD, APART, SCATTER, CURVES, AGREEMENT = CHARTS = (
@@ -50,17 +53,17 @@ SCORES, PER_FIELD, APART, SCATTER, CURVES, AGREEMENT = CHARTS = (
     "Agreement with somebody else",
 )
 OURS = {"picks": "The picks", "labels": "My labels"}
-MINE, FILE, FOLDER, THEIR_LABELS, THEIR_PICKS = (
+WHOSE = MINE, FILE, FOLDER, THEIR_LABELS, THEIR_PICKS = (
     "my labels",
     "a coordinate file…",
     "a folder of coordinates…",
     "the labels of another project…",
     "the picks of another project…",
 )
+MODEL = "the model “{}”"
+MOST_COMPARED = 12  # micrographs that another model picks, a second or so each
 COORDINATES = "Coordinates (*.star *.box *.cbox *.csv *.txt *.tsv);;All files (*)"
 PICTURES = "Pictures (*.png *.svg *.pdf)"
-Particles = tuple[str, Mapping[Path, Picks]]  # whose they are, and on which micrographs
-Others = Callable[[], Particles]
 
 
 class StatisticsWindow(QDialog):
@@ -78,7 +81,10 @@ class StatisticsWindow(QDialog):
         self.session, self.table = session, table
         self.chart = Chart("", "", "bars")
         self._job: Job | None = None
-        self._others: Others | None = None
+        self._making: tuple[str, tuple[object, ...]] = ("", ())  # what the job is for
+        self._is_stale = False
+        self._somebody: Somebody | None = None
+        self._known: tuple[tuple[object, ...], Particles] | None = None  # what they said, and when asked what
         self.kind = QComboBox()
         self.kind.addItems(CHARTS)
         self.kind.setAccessibleName("What is shown")
@@ -118,7 +124,7 @@ class StatisticsWindow(QDialog):
             self.ours, self.theirs = QComboBox(), QComboBox()
             for name, text in OURS.items():
                 self.ours.addItem(text, name)
-            self.theirs.addItems([MINE, FILE, FOLDER, THEIR_LABELS, THEIR_PICKS])
+            self.theirs.addItems(WHOSE)
             self.theirs.setToolTip("Two positions within a quarter of a diameter are the same particle.")
             for widget in (self.ours, QLabel("with"), self.theirs):
                 row.addWidget(widget)
@@ -172,8 +178,8 @@ class StatisticsWindow(QDialog):
     def refresh(self) -> None:
         """Draw what is chosen anew."""
         self._soon.stop()
-        self._drop()
         self._fill_columns()
+        self._fill_models()
         quick: dict[str, Callable[[], Chart]] = {
             SCORES: self._scores,
             PER_FIELD: self._per_field,
@@ -186,11 +192,11 @@ class StatisticsWindow(QDialog):
         elif self.session.project is None:
             self._take(Chart("", "", "bars", (), "Open micrographs to begin."))
         else:
-            self._work(self._apart() if title == APART else self._agreement())
+            self._work(title, self._apart if title == APART else self._agreement)
 
     def _scores(self) -> Chart:
-        tallies, threshold = self.session.tallies, self.table.threshold
-        scores = [tallies.of(path).above(threshold) for path in self.session.accepted]
+        threshold = self.table.threshold
+        scores = [self._tally(path).above(threshold) for path in self.session.accepted]
         picked = [one for one in scores if len(one)]
         together = np.concatenate(picked) if picked else np.zeros(0)
         words = (
@@ -202,8 +208,8 @@ class StatisticsWindow(QDialog):
         return histogram(together, "score", "picks", words, (0.0, 1.0))
 
     def _per_field(self) -> Chart:
-        tallies, threshold = self.session.tallies, self.table.threshold
-        counts = [tallies.of(path).picks(threshold) for path in self.session.accepted]
+        threshold = self.table.threshold
+        counts = [self._tally(path).picks(threshold) for path in self.session.accepted]
         known = [count for count in counts if count is not None]
         words = (
             f"{len(known):,} of {survey.in_words(len(counts))} are picked: {sum(known):,} picks, "
@@ -212,6 +218,11 @@ class StatisticsWindow(QDialog):
             else "No micrograph is picked yet: pick them under Export."
         )
         return histogram(known, "picks on a micrograph", "micrographs", words)
+
+    def _tally(self, path: Path) -> Tally:
+        """Give the numbers of a micrograph; picks of a model that is not in use do not count."""
+        tally, settings = self.session.tallies.of(path), self.session.settings
+        return tally if tally.made_by == settings.picked_by(settings.model) else Tally()
 
     def _scatter(self) -> Chart:
         columns = {column.title: column.number for column in self.table.columns}
@@ -224,15 +235,37 @@ class StatisticsWindow(QDialog):
     def _curves(self) -> Chart:
         return survey.learning_curves(self.session.learning.models()[-MOST_MODELS:], self.curve.currentData())
 
-    def _apart(self) -> Callable[[], Chart]:
-        return partial(survey.distances, self._materials(), self.session.picking.choice("picks"))
+    def _apart(self) -> Work:
+        paths = self.session.accepted
+        return _apart(self._materials(paths), len(paths), self.session.picking.choice("picks"))
 
-    def _agreement(self) -> Callable[[], Chart]:
-        choice = replace(self.session.picking.choice(self.ours.currentData()), min_distance=None)
-        return partial(_agreement, self._materials(), choice, self._others)
+    def _agreement(self) -> Work:
+        session = self.session
+        paths, spacing = tuple(session.accepted), session.settings.spacing
+        choice = replace(session.picking.choice(self.ours.currentData()), min_distance=None)
+        known = self._known[1] if self._known is not None and self._known[0] == self._asked() else None
+        return _agreement(self._materials(paths), paths, choice, spacing, self._somebody, known)
 
-    def _materials(self) -> Iterable[Material]:
-        return self.session.picking.materials.gathered(self.session.accepted)
+    def _asked(self) -> tuple[object, ...]:
+        """Say what the particles of somebody depend on."""
+        if isinstance(self._somebody, OfModel):
+            return (self._somebody,)
+        return self._somebody, tuple(self.session.accepted), self.session.settings.spacing
+
+    def _fill_models(self) -> None:
+        """Offer the models that are not in use."""
+        in_use = self.session.learning.model_name
+        models = [MODEL.format(one.name) for one in self.session.learning.models() if one.name != in_use]
+        wanted = [*WHOSE, *models]
+        if wanted != [self.theirs.itemText(number) for number in range(self.theirs.count())]:
+            before = self.theirs.currentText()
+            self.theirs.clear()
+            self.theirs.addItems(wanted)
+            self.theirs.setCurrentText(before if before in wanted else MINE)
+            self._somebody = self._somebody if before in wanted else None
+
+    def _materials(self, paths: Sequence[Path]) -> Iterable[Material]:
+        return self.session.picking.materials.gathered(paths)
 
     def _fill_columns(self) -> None:
         """Offer the numbers of the table; at first the score against the defocus, or the number of picks."""
@@ -240,11 +273,10 @@ class StatisticsWindow(QDialog):
         if titles == [self.across.itemText(number) for number in range(self.across.count())]:
             return
         for box, wanted in ((self.across, _first(titles, "Defocus")), (self.up, "Score")):
-            before = box.currentText()
             box.blockSignals(True)
             box.clear()
             box.addItems(titles)
-            box.setCurrentText(before if before in titles and len(titles) < 3 else wanted)
+            box.setCurrentText(wanted)
             box.blockSignals(False)
 
     def _take(self, chart: Chart) -> None:
@@ -277,41 +309,62 @@ class StatisticsWindow(QDialog):
 
     def _ask_whose(self) -> None:
         """Ask for the file or the project of somebody else; without one, the labels are it."""
-        whose, session = self.theirs.currentText(), self.session
-        chosen = ""
+        whose, session, chosen = self.theirs.currentText(), self.session, ""
         if whose == FILE:
             chosen, _ = QFileDialog.getOpenFileName(self, "Compare with coordinates", "", COORDINATES)
-        elif whose != MINE:
+        elif whose in WHOSE[1:]:
             chosen = QFileDialog.getExistingDirectory(self, f"Compare with {whose.rstrip('…')}")
-        paths, spacing = list(session.accepted), session.settings.spacing
-        if not chosen:
+        if whose not in WHOSE:
+            mask = session.settings.contamination_mask
+            self._somebody = OfModel(session.opened(), self._model(), mask, self._picked())
+        elif not chosen:
             self.theirs.setCurrentText(MINE)
-            self._others = None
+            self._somebody = None
         elif whose in (FILE, FOLDER):
-            self._others = partial(_of_file, Path(chosen), paths, spacing)
+            self._somebody = OfFile(Path(chosen))
         else:
-            self._others = partial(_of_project, Path(chosen), paths, whose == THEIR_LABELS)
+            self._somebody = OfProject(Path(chosen), whose == THEIR_LABELS)
+        self._known = None
         self.refresh()
 
+    def _model(self) -> str:
+        """Name the model that is chosen to compare with."""
+        names = {MODEL.format(one.name): one.name for one in self.session.learning.models()}
+        return names[self.theirs.currentText()]
+
+    def _picked(self) -> tuple[Path, ...]:
+        """List some micrographs that the model in use has picked, spread over the project."""
+        known = [path for path in self.session.accepted if self._tally(path).scores is not None]
+        return spread(known, MOST_COMPARED)
+
     def _on_dot(self, event: Any) -> None:
-        """Look at the micrograph of a dot."""
-        number = next(
-            (n for n, line in enumerate(event.canvas.figure.axes[0].lines) if line is event.artist), 0
-        )
-        label = self.chart.series[number].labels[int(event.ind[0])]
-        self.session.guarded(self.session.go, Path(label))
+        """Look at the micrograph of the dot that was clicked."""
+        mouse = event.mouseevent
+        if mouse.name != "button_press_event" or mouse.button != 1:
+            return  # the wheel picks dots too
+        number = next(n for n, line in enumerate(self.figure.axes[0].lines) if line is event.artist)
+        one = self.chart.series[number]
+        places = self.figure.axes[0].transData.transform(np.stack([one.x, one.y], axis=1)[event.ind])
+        nearest = int(np.hypot(*(places - (mouse.x, mouse.y)).T).argmin())
+        self.session.guarded(self.session.go, Path(one.labels[int(event.ind[nearest])]))
 
     def _save_picture(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self, "Save picture", self._proposal("png"), PICTURES)
-        if name:
-            path = Path(name)
-            self.session.guarded(save_picture, path if path.suffix else path.with_suffix(".png"), self.chart)
+        self._save(name, ".png", save_picture)
 
     def _save_numbers(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self, "Save numbers", self._proposal("csv"), "Tables (*.csv)")
+        self._save(name, ".csv", write_numbers)
+
+    def _save(self, name: str, ending: str, write: Callable[[Path, Chart], None]) -> None:
         if name:
             path = Path(name)
-            self.session.guarded(write_numbers, path if path.suffix else path.with_suffix(".csv"), self.chart)
+            if not path.suffix:
+                path = path.with_suffix(ending)
+                if path.exists():  # nobody was asked about that name
+                    self.session.say(CryopickError(f"{path} is there already: choose another name"))
+                    return
+            self.session.guarded(write, path, self.chart)
 
     def _proposal(self, ending: str) -> str:
         words = self.kind.currentText().lower().replace(" ", "-")
@@ -319,26 +372,48 @@ class StatisticsWindow(QDialog):
 
     # work beside the window
 
-    def _work(self, make: Callable[[], Chart]) -> None:
+    def _work(self, title: str, make: Callable[[], Work]) -> None:
+        """Make a chart beside the window; while one is being made, another waits for its end."""
+        if self._job is not None:
+            self._is_stale = True
+            return
         self.words.setText(READING)
-        self._job = job = Job(once(make), "statistics")
-        job.returned.connect(lambda chart: self._take(chart) if job is self._job else None)
-        job.failed.connect(lambda error: self._on_failed(job, error))
+        self._is_stale, self._making = False, (title, self._asked())
+        self._job = job = Job(make, "statistics")
+        # Methods of objects of Qt: they are not called any more once the window is gone.
+        job.yielded.connect(self.words.setText)
+        job.returned.connect(self._on_made)
+        job.failed.connect(self._on_failed)
+        job.finished.connect(self._on_finished)
         job.start()
 
-    def _on_failed(self, job: Job, error: CryopickError) -> None:
-        if job is self._job:
+    def _on_made(self, made: tuple[Chart, Particles | None]) -> None:
+        chart, known = made
+        title, asked = self._making
+        if known is not None:
+            self._known = asked, known
+        if title == self.kind.currentText():
+            self._take(chart)
+
+    def _on_failed(self, error: CryopickError) -> None:
+        if self._making[0] == self.kind.currentText():
             self._take(Chart("", "", "bars", (), str(error)))
+
+    def _on_finished(self) -> None:
+        self._job = None
+        if self._is_stale:
+            self.refresh()
 
     def _drop(self) -> None:
         if self._job is not None:
             self._job.abandon()
-            self._job = None
 
     def _forget(self) -> None:
         """Compare another project with nobody yet."""
-        self._others = None
-        self.theirs.setCurrentText(MINE)
+        if self.session.project is None:
+            self._drop()
+            self._somebody, self._known = None, None
+            self.theirs.setCurrentText(MINE)
 
 
 def _first(titles: list[str], start: str) -> str:
@@ -346,17 +421,34 @@ def _first(titles: list[str], start: str) -> str:
     return next((title for title in titles if title.startswith(start)), titles[0] if titles else "")
 
 
-def _agreement(materials: Iterable[Material], choice: Choice, others: Others | None) -> Chart:
-    materials = list(materials)
-    name, theirs = (MINE, survey.labelled(materials)) if others is None else others()
-    return survey.agreement(materials, choice, theirs, name)
+def _gathered(materials: Iterable[Material], total: int) -> Generator[str, bool | None, list[Material]]:
+    """Read materials, and say how far that is."""
+    found: list[Material] = []
+    told = time.monotonic()
+    for material in materials:
+        found.append(material)
+        if time.monotonic() - told > TELL_EVERY:
+            told = time.monotonic()
+            yield f"Reading the picks: {len(found):,} of {total:,}…"
+    return found
 
 
-def _of_file(source: Path, micrographs: list[Path], spacing: float | None) -> Particles:
-    from cryopick_napari.importing import find_positions
-
-    return source.name, find_positions(source, micrographs, spacing)
+def _apart(materials: Iterable[Material], total: int, choice: Choice) -> Work:
+    return survey.distances((yield from _gathered(materials, total)), choice), None
 
 
-def _of_project(folder: Path, micrographs: list[Path], labels: bool) -> Particles:
-    return folder.name, survey.particles_of(folder, micrographs, labels)
+def _agreement(
+    materials: Iterable[Material],
+    paths: tuple[Path, ...],
+    choice: Choice,
+    spacing: float | None,
+    somebody: Somebody | None,
+    known: Particles | None,
+) -> Work:
+    """Compare; what somebody says comes back too, for it takes long to find out."""
+    found = yield from _gathered(materials, len(paths))
+    if somebody is None:
+        return survey.agreement(found, choice, survey.labelled(found), MINE), None
+    if known is None:
+        known = yield from somebody.read(paths, spacing)
+    return survey.agreement(found, choice, known, somebody.name), known

@@ -35,11 +35,14 @@ class Tally:
         Whether an area is fully labelled.
     scores : (n,) float32 or None
         Of all its picks, ascending; None if it was never picked.
+    made_by : str
+        What picked it.
     """
 
     labels: int = 0
     is_complete: bool = False
     scores: NDArray[np.float32] | None = None
+    made_by: str = ""
 
     def picks(self, threshold: float) -> int | None:
         """Count the picks that score at least ``threshold``; None if it was never picked."""
@@ -150,7 +153,7 @@ class Tallies(QObject):
         for path, tally in read.items():
             old = self.of(path)
             is_newer = path in self._edited
-            self._learn(path, replace(old, scores=tally.scores) if is_newer else tally)
+            self._learn(path, replace(old, scores=tally.scores, made_by=tally.made_by) if is_newer else tally)
         self.changed.emit(list(read))
 
     def _go_on(self, job: Job) -> None:
@@ -172,7 +175,7 @@ def _count(project: Project, paths: Sequence[Path]) -> Work:
 
 def _tally(project: Project, path: Path) -> Tally:
     picks = project.picks(path)
-    tally = Tally(scores=None if picks is None else np.sort(picks[0].score))
+    tally = Tally() if picks is None else Tally(scores=np.sort(picks[0].score), made_by=picks[1])
     try:
         return tally.labelled(project.labels(path))
     except CryopickError:

@@ -15,6 +15,7 @@ import numpy as np
 
 from cryopick_napari.gui.canvas import Kind
 from cryopick_napari.gui.hands import click, press, wait, wait_until
+from cryopick_napari.gui.statistics import APART
 from cryopick_napari.gui.widget import CryopickWidget
 from cryopick_napari.metrics import STRICT, score
 from cryopick_napari.picks import Picks
@@ -46,33 +47,36 @@ def take_tour(widget: CryopickWidget, folder: Path, seed: int = 0) -> float:
     window = widget.session.viewer.window
     window.resize(*SIZE)
     folder.mkdir(parents=True, exist_ok=True)
-    _photograph(widget, folder / "start.png")
-    _open_samples(widget)
-    _photograph(widget, folder / "micrographs.png")
+    photograph(widget, folder / "start.png")
+    open_samples(widget)
+    photograph(widget, folder / "micrographs.png")
     _, truth = sample(0)
-    _label(widget, truth.where(np.random.default_rng(seed).permutation(len(truth))[:CLICKS]))
-    _photograph(widget, folder / "label.png")
-    _train(widget, folder / "train.png")
+    label(widget, truth.where(np.random.default_rng(seed).permutation(len(truth))[:CLICKS]))
+    photograph(widget, folder / "label.png")
+    train(widget, folder / "train.png")
     session = widget.session
     widget.show_panel("Review")
     wait_until(lambda: not session.review.is_running and len(session.review.picks) > 0, 60, "picking")
     wait(1.5)
-    _photograph(widget, folder / "review.png")
+    photograph(widget, folder / "review.png")
     widget.show_panel("Export")
-    _photograph(widget, folder / "export.png")
+    photograph(widget, folder / "export.png")
     picks = session.review.picks.above(session.review.threshold)
     found = score(picks, truth, STRICT * session.diameter).f1
-    _show_maps(widget, folder)
+    pick_the_others(widget)
+    show_statistics(widget, APART, folder / "statistics.png")
+    show_maps(widget, folder)
     return found
 
 
-def _open_samples(widget: CryopickWidget) -> None:
+def open_samples(widget: CryopickWidget) -> None:
+    """Open the samples by the button of the empty window."""
     panel, session = widget.panels["Micrographs"], widget.session
     press(panel.start.samples)
     wait_until(lambda: session.field is not None, 30, "opening the samples")
 
 
-def _label(widget: CryopickWidget, particles: Picks) -> None:
+def label(widget: CryopickWidget, particles: Picks) -> None:
     """Type the diameter and click particles."""
     widget.show_panel("Label")
     wait(0.2)
@@ -83,7 +87,7 @@ def _label(widget: CryopickWidget, particles: Picks) -> None:
         click(widget.session.viewer, yx)
 
 
-def _train(widget: CryopickWidget, picture: Path) -> None:
+def train(widget: CryopickWidget, picture: Path) -> None:
     """Press Train, wait until the curve is flat, and press Stop."""
     session, panel = widget.session, widget.panels["Train"]
     widget.show_panel("Train")
@@ -91,12 +95,32 @@ def _train(widget: CryopickWidget, picture: Path) -> None:
     press(panel.train)
     wait_until(lambda: session.learning.is_running, 10, "starting")
     wait_until(lambda: len(session.learning.rows) >= ENOUGH, 300, "training")
-    _photograph(widget, picture)
+    photograph(widget, picture)
     press(panel.stop)
     wait_until(lambda: not session.learning.is_running, 60, "stopping")
 
 
-def _show_maps(widget: CryopickWidget, folder: Path) -> None:
+def pick_the_others(widget: CryopickWidget) -> None:
+    """Press the button that picks the other micrographs, and wait until they are."""
+    session, panel = widget.session, widget.panels["Export"]
+    widget.show_panel("Export")
+    wait_until(lambda: bool(session.picking.remaining), 30, "counting")
+    press(panel.pick.start)
+    wait_until(lambda: session.picking.remaining == 0 and not session.picking.is_running, 300, "picking")
+
+
+def show_statistics(widget: CryopickWidget, title: str, picture: Path) -> None:
+    """Open the statistics, choose a chart, and take a picture of it."""
+    press(widget.statistics)
+    window = widget.windows["statistics"]
+    window.kind.setCurrentText(title)
+    wait_until(lambda: window.chart.has_data, 30, "the chart")
+    wait(0.8)
+    window.grab().save(str(picture))
+    window.reject()
+
+
+def show_maps(widget: CryopickWidget, folder: Path) -> None:
     """Look at the maps of the sample with the carbon film, one after the other."""
     session = widget.session
     session.go(session.micrographs[CARBON])
@@ -110,7 +134,8 @@ def _show_maps(widget: CryopickWidget, folder: Path) -> None:
         session.viewer.screenshot(str(folder / f"{kind.value}.png"), flash=False)
 
 
-def _photograph(widget: CryopickWidget, path: Path) -> None:
+def photograph(widget: CryopickWidget, path: Path) -> None:
+    """Take a picture of the whole window, once it is at rest."""
     wait(0.8)
     widget.session.viewer.window.screenshot(str(path), flash=False)
 

@@ -10,6 +10,7 @@ from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QDialog,
     QHBoxLayout,
+    QLabel,
     QPushButton,
     QScrollArea,
     QShortcut,
@@ -60,19 +61,22 @@ class CryopickWidget(QWidget):
             self.tabs.setTabToolTip(self.tabs.count() - 1, tip)
         self.tabs.currentChanged.connect(self._on_tab)
         self.session.panel_wanted.connect(self._show_wanted)
-        self.where = ElidedLabel()
+        self.where, self.counts = ElidedLabel(), QLabel()
         self.statistics = _small("Statistics", "Scores, numbers and distances of the picks; learning curves.")
         self.keys = _small("Keys", "All keys and what the mouse does. Key: F1.")
         self.statistics.clicked.connect(self.show_statistics)
         self.keys.clicked.connect(self.show_keys)
         self.windows: dict[str, QDialog] = {}
-        QShortcut(QKeySequence("F1"), self).activated.connect(self.show_keys)
+        help_key = QShortcut(QKeySequence("F1"), self)
+        for signal in (help_key.activated, help_key.activatedAmbiguously):  # where there are two widgets
+            signal.connect(self.show_keys)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.tabs, 1)
         foot = QHBoxLayout()
         foot.setContentsMargins(8, 0, 8, 4)
         foot.addWidget(self.where, 1)
+        foot.addWidget(self.counts)
         foot.addWidget(self.statistics)
         foot.addWidget(self.keys)
         layout.addLayout(foot)
@@ -126,12 +130,12 @@ class CryopickWidget(QWidget):
         session = self.session
         if session.current is None:
             self.where.show_text("No micrograph is open.")
+            self.counts.clear()
             return
         place = session.micrographs.index(session.current) + 1
         count = len(session.labels.positives)
-        self.where.show_text(
-            f"{session.current.name} · {place} of {len(session.micrographs)} · {count} labelled"
-        )
+        self.where.show_text(session.current.name)
+        self.counts.setText(f"{place} of {len(session.micrographs)} · {count} labelled")
 
 
 def _small(text: str, tip: str) -> QPushButton:

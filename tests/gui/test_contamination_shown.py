@@ -103,3 +103,21 @@ def test_what_would_be_left_out_is_shown_where_it_is_not(panel, qtbot):
     qtbot.waitUntil(lambda: panel.session.field is not None, timeout=10_000)
     wait(panel, qtbot)
     assert not panel.session.canvas.layer(Kind.CONTAMINATION).data.any()  # a clean field
+
+
+def test_it_is_there_again_after_another_micrograph(panel, qtbot):
+    session, box = panel.session, panel.overlays.boxes[Kind.CONTAMINATION]
+    box.click()
+    box.click()
+    session.go(samples()[1])
+    wait(panel, qtbot)
+    box.click()
+    layer = session.canvas.layer(Kind.CONTAMINATION)
+    assert layer.visible
+    assert layer.data.shape == session.canvas.layer(Kind.PROBABILITY).data.shape
+    layer.visible = False  # by napari's own eye
+    session.go(samples()[2])
+    wait(panel, qtbot)
+    layer.visible = True
+    assert layer.data.shape == session.canvas.layer(Kind.PROBABILITY).data.shape
+    assert layer.data.any()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from qtpy.QtWidgets import QFileDialog
 
@@ -12,8 +13,11 @@ from cryopick_napari import watching
 from cryopick_napari.config import ParticleSize
 from cryopick_napari.gui.hands import press, wait, wait_until
 from cryopick_napari.gui.panels.micrographs import MicrographsPanel
+from cryopick_napari.gui.places import project_folder
 from cryopick_napari.gui.worker import Job
+from cryopick_napari.holding import hold
 from cryopick_napari.models import ModelRecord
+from cryopick_napari.project import Project
 from cryopick_napari.simulate import SAMPLE_DIAMETER, samples
 from tests.gui.trained import trained_picker
 
@@ -99,3 +103,89 @@ def test_a_folder_that_is_gone_is_said(panel, session, tmp_path):
     session.guarded(session.following.start, tmp_path / "nowhere")
     assert "is no folder" in session.said[-1]
     assert session.following.folder is None
+
+
+def test_a_person_who_stops_the_picking_is_obeyed_and_nothing_is_forgotten(
+    panel, session, tmp_path, monkeypatch
+):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for number in range(6):
+        shutil.copy(samples()[number % 4], folder / f"field {number}.mrc")
+    session.open_paths([folder])
+    wait_until(lambda: session.field is not None, 10, "opening")
+    session.project.models.save(trained_picker(), ModelRecord("model 1"))
+    session.project.models.save(trained_picker(), ModelRecord("model 2"))
+    session.learning.use("model 1")
+    wait_until(lambda: session.settings.model == "model 1", 20, "the model")
+    follow(panel, folder, monkeypatch)
+    wait_until(lambda: session.picking.is_running and session.picking.step is not None, 20, "picking")
+    session.picking.stop()
+    wait_until(lambda: not session.picking.is_running, 30, "its end")
+    wait(0.5)
+    assert not session.picking.is_running
+    assert not panel.following.picks.isChecked()
+    missing = [path for path in session.micrographs if session.project.picks(path) is None]
+    assert missing
+    panel.following.picks.click()
+    wait_until(lambda: session.picking.is_running and session.picking.step is not None, 20, "picking again")
+    session.learning.use("model 2")  # all are picked anew
+    wait_until(
+        lambda: (
+            all(
+                (session.project.picks(path) or (None, ""))[1] == "model 2"
+                for path in session.following._waiting
+            )
+            and not session.following._waiting
+            and not session.picking.is_running
+        ),
+        120,
+        "the rest",
+    )
+    assert all(session.project.picks(path) is not None for path in session.micrographs)
+
+
+def test_a_project_that_turns_out_to_be_open_elsewhere_takes_nothing_along(
+    panel, session, tmp_path, monkeypatch
+):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    held = hold(Project.opened(project_folder(folder)).folder)
+    try:
+        follow(panel, folder, monkeypatch)
+        shutil.copy(samples()[0], folder)
+        wait_until(lambda: session.holder is not None, 10, "the first arrival")
+    finally:
+        held.release()
+    assert session.following.folder is None
+    other = tmp_path / "another project"
+    session.open_project(other)
+    session.project.models.save(trained_picker(), ModelRecord("model 1"))
+    session.learning.use("model 1")
+    wait_until(lambda: session.settings.model == "model 1", 20, "the model")
+    wait(0.5)
+    assert not session.picking.is_running
+    assert not list((other / "picks").iterdir())
+
+
+def test_a_file_that_changes_after_all_is_picked_anew(panel, session, tmp_path, monkeypatch):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    growing = folder / "field.mrc"
+    shutil.copy(samples()[0], growing)
+    follow(panel, folder, monkeypatch)
+    wait_until(lambda: session.field is not None, 10, "opening")
+    session.project.models.save(trained_picker(), ModelRecord("model 1"))
+    session.learning.use("model 1")
+    wait_until(lambda: session.project.picks(growing) is not None, 60, "picking")
+    before = session.project.picks(growing)[0]
+    wait_until(lambda: not session.picking.is_running, 20, "its end")
+    shutil.copy(samples()[2], growing)
+    wait_until(
+        lambda: (
+            session.project.picks(growing) is not None
+            and not np.array_equal(session.project.picks(growing)[0].yx, before.yx)
+        ),
+        60,
+        "picking it anew",
+    )

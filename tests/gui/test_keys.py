@@ -47,3 +47,14 @@ def test_f1_and_the_button_show_it(session, qtbot):
     assert not sheet.isVisible()
     press(widget.keys)
     assert sheet.isVisible()
+
+
+def test_f1_works_where_there_are_two_widgets(session, qtbot):
+    widgets = [CryopickWidget(session.viewer) for _ in range(2)]
+    for widget in widgets:
+        session.viewer.window.add_dock_widget(widget, area="right")
+    session.viewer.window._qt_window.activateWindow()
+    qtbot.wait(100)
+    widgets[1].keys.setFocus()
+    qtbot.keyClick(widgets[1].keys, Qt.Key.Key_F1)
+    qtbot.waitUntil(lambda: any("keys" in widget.windows for widget in widgets), timeout=3000)

@@ -145,7 +145,7 @@ def test_a_model_without_gates_has_no_attention(reviewed, qtbot):
     use(reviewed, trained_picker("none"), "plain")
     wait(reviewed, qtbot)
     assert reviewed.review.levels == 0
-    assert not layer_of(reviewed, Kind.ATTENTION).data.any()
+    assert reviewed.canvas.is_empty(Kind.ATTENTION)
     assert layer_of(reviewed, Kind.PROBABILITY) is not None
 
 

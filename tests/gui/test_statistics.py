@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import threading
 
 import numpy as np
 import pytest
+from matplotlib.backend_bases import MouseEvent
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QFileDialog
 
@@ -147,6 +149,23 @@ def test_agreement_with_labels_a_file_and_another_project(window, tmp_path, monk
     assert window.theirs.currentText() == MINE
 
 
+def test_agreement_with_another_model_of_the_project(window, qtbot):
+    session = window.session
+    from tests.gui.trained import trained_picker
+
+    session.project.models.save(trained_picker(), ModelRecord("model 2"))
+    session.learning.changed.emit()
+    show(window, AGREEMENT)
+    window.theirs.setCurrentText("the model “model 2”")
+    window.theirs.activated.emit(window.theirs.currentIndex())
+    wait_until(lambda: "by model 2" in window.words.text(), 60, "the other model's picks")
+    assert window.words.text().startswith("3 micrographs: 60 particles here")
+    assert len(window.chart.series[0].labels) == 3
+    show(window, SCORES)
+    show(window, AGREEMENT)  # the choice stays
+    wait_until(lambda: "by model 2" in window.words.text(), 60, "them again")
+
+
 def test_a_damaged_file_is_said_in_the_window(window, tmp_path, monkeypatch):
     bad = tmp_path / "bad.star"
     bad.write_text("nothing of the kind")
@@ -176,6 +195,65 @@ def test_pictures_and_numbers_are_saved(window, tmp_path, monkeypatch):
         head, *rows = csv.reader(file)
     assert head == ["score: from", "to", "picks"]
     assert sum(float(row[2]) for row in rows) == 60
+
+
+def test_the_wheel_over_a_dot_changes_nothing(window, qtbot):
+    session = window.session
+    show(window, SCATTER)
+    window.across.setCurrentText("Picks")
+    window.up.setCurrentText("Picks")
+    wait_until(lambda: window.chart.x == window.chart.y == "Picks", 5, "the columns")
+    window.canvas.draw()
+    before = session.current
+    for name, button, value in (
+        ("scroll_event", "up", 30.0),
+        ("button_press_event", 3, 30.0),
+        ("button_press_event", 1, 10.0),
+    ):
+        x, y = window.figure.axes[0].transData.transform((value, value))
+        event = MouseEvent(name, window.canvas, x, y, button)
+        window.canvas.callbacks.process(name, event)
+        if button == 1:
+            assert session.current == session.micrographs[2]
+        else:
+            assert session.current == before
+
+
+def test_one_reading_at_a_time_and_the_last_word_counts(window, qtbot):
+    session = window.session
+    show(window, APART)
+    for _ in range(20):
+        window.refresh()
+    threads = [thread for thread in threading.enumerate() if thread.name == "cryopick statistics"]
+    assert len(threads) <= 1
+    session.reject(session.micrographs[:2])
+    wait_until(lambda: window.words.text().startswith("10 picks on 1 micrograph;"), 10, "the last word")
+
+
+def test_picks_of_a_model_that_is_not_in_use_do_not_count(window):
+    session = window.session
+    session.change(model="model 2")
+    window.refresh()
+    assert "No micrograph is picked yet" in window.words.text()
+
+
+def test_a_window_that_is_closed_while_it_reads(opened, qtbot):
+    widget = CryopickWidget(opened.viewer)
+    dock = opened.viewer.window.add_dock_widget(widget, area="right")
+    press(widget.statistics)
+    window = widget.windows["statistics"]
+    window.kind.setCurrentText(APART)
+    opened.viewer.window.remove_dock_widget(dock)
+    wait(1.0)
+    assert not opened.said
+
+
+def test_a_name_without_an_ending_replaces_nothing(window, tmp_path, monkeypatch):
+    (tmp_path / "chart.png").write_bytes(b"mine")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "chart"), ""))
+    press(window.picture)
+    assert "is there already" in window.session.said[-1]
+    assert (tmp_path / "chart.png").read_bytes() == b"mine"
 
 
 def test_an_empty_window_says_what_to_do(session, qtbot):

@@ -64,10 +64,12 @@ class MaskSection(QWidget):
 
     def _text(self) -> str:
         masking = self.session.masking
-        step, folder = masking.step, masking.written
+        step, folder, count = masking.step, masking.written, masking.count
         if step is None:
             return "Getting ready..." if masking.is_running else ABOUT
-        count = f"{step.done - len(masking.problems):,} of {step.total:,}"
+        if masking.is_running:
+            return f"{step.done:,} of {step.total:,} done..."
         if folder is None:
-            return f"{count} masks are excluded areas now. Undo takes them back, on each micrograph."
-        return f"{count} masks written to {folder}"
+            return f"{count:,} of {step.total:,} masks are excluded areas now. Undo takes them back."
+        what = "" if masking.finds_contamination else " They hold the areas you excluded, and nothing else."
+        return f"{count:,} of {step.total:,} masks written to {folder}.{what}"

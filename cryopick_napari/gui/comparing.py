@@ -1,0 +1,87 @@
+"""Whose particles those of a project are compared with; each reads them beside the window."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryopick_napari import survey
+from cryopick_napari.gui.computing import import_torch
+from cryopick_napari.picks import Picks
+from cryopick_napari.project import Project
+
+Particles = Mapping[Path, Picks]
+Reading = Generator[str, bool | None, Particles]  # yields what is being done
+
+
+@dataclass(frozen=True)
+class OfFile:
+    """Those in a coordinate file, or in a folder of them."""
+
+    source: Path
+
+    @property
+    def name(self) -> str:
+        """Whose they are."""
+        return self.source.name
+
+    def read(self, micrographs: tuple[Path, ...], spacing: float | None) -> Reading:
+        """Read those of some micrographs."""
+        yield f"Reading {self.name}…"
+        import_torch()
+        from cryopick_napari.importing import find_positions
+
+        return find_positions(self.source, micrographs, spacing)
+
+
+@dataclass(frozen=True)
+class OfProject:
+    """The labels or the picks of another project."""
+
+    folder: Path
+    labels: bool
+
+    @property
+    def name(self) -> str:
+        """Whose they are."""
+        return self.folder.name
+
+    def read(self, micrographs: tuple[Path, ...], spacing: float | None) -> Reading:
+        """Read those of some micrographs."""
+        yield f"Reading the project {self.name}…"
+        import_torch()
+        from cryopick_napari.importing import find_in_project
+
+        return find_in_project(self.folder, micrographs, spacing, self.labels)
+
+
+@dataclass(frozen=True)
+class OfModel:
+    """The picks of another model of the project, which it makes of a few micrographs."""
+
+    project: Project
+    name: str
+    contamination_mask: bool | None
+    some: tuple[Path, ...]
+
+    def read(self, micrographs: tuple[Path, ...], spacing: float | None) -> Reading:
+        """Pick."""
+        import_torch()
+        from cryopick_napari.gui.model_files import load_model
+
+        picker = load_model(self.project.models, self.name).picker
+        if self.contamination_mask is not None:
+            picker = picker.configured(contamination_mask=self.contamination_mask)
+        work, number = survey.picked(picker, self.some, spacing), 0
+        while True:
+            try:
+                path = next(work)
+            except StopIteration as end:
+                found: Particles = end.value
+                return found
+            number += 1
+            yield f"Picking {path.name} with {self.name}: {number} of {len(self.some)}"
+
+
+Somebody = OfFile | OfProject | OfModel
