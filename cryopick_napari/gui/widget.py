@@ -134,7 +134,7 @@ class CryopickWidget(QWidget):
             return
         place = session.micrographs.index(session.current) + 1
         count = len(session.labels.positives)
-        self.where.show_text(session.current.name)
+        self.where.show_text(session.current.stem)
         self.counts.setText(f"{place} of {len(session.micrographs)} · {count} labelled")
 
 

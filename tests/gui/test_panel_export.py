@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QDialogButtonBox
 
 from cryopick_napari.coordinates import FORMATS, CoordinateSet, match, read_coordinates, write_coordinates
 from cryopick_napari.gui.panels.export import ExportPanel
+from cryopick_napari.gui.panels.import_section import ABOUT
 from cryopick_napari.labels import Labels
 from cryopick_napari.micrograph import read_size
 from cryopick_napari.models import ModelRecord
@@ -166,3 +167,13 @@ def test_what_cannot_be_imported_is_said(opened, qtbot, tmp_path):
     qtbot.waitUntil(lambda: bool(opened.said), timeout=30_000)
     assert "'other'" in opened.said[0] and "rename the file" in opened.said[0]
     qtbot.waitUntil(lambda: panel.imports.file.isEnabled(), timeout=5000)
+
+
+def test_what_an_import_says_follows_what_is_open(session, qtbot):
+    panel = ExportPanel(session)
+    qtbot.addWidget(panel)
+    assert panel.imports.note.text().startswith("Open the micrographs first")
+    session.open_paths(samples())
+    assert panel.imports.note.text() == ABOUT
+    session.close_project()
+    assert panel.imports.note.text().startswith("Open the micrographs first")

@@ -38,7 +38,7 @@ def test_another_tool_stays_in_hand(widget):
 
 
 def test_it_says_what_is_looked_at(widget):
-    assert widget.where.full == "sample-0-plain.mrc"
+    assert widget.where.full == "sample-0-plain"
     assert widget.counts.text() == "1 of 4 · 0 labelled"
     click(widget.session.viewer, (300, 300))
     assert widget.counts.text().endswith("1 labelled")

@@ -24,6 +24,7 @@ class ImportSection(QWidget):
         super().__init__(parent)
         self.session = session
         self.dialog: ImportDialog | None = None
+        self._told = ""  # of the last import
         self.file, self.folder = QPushButton("Import file..."), QPushButton("Import folder...")
         self.file.setToolTip(
             "One file for all micrographs, such as autopick.star, or that of one micrograph."
@@ -69,10 +70,11 @@ class ImportSection(QWidget):
         ways = dialog.mirrored.isChecked(), dialog.all_particles.isChecked()
         if self.session.guarded(self.session.picking.importing.take, found, *ways):
             particles = sum(map(len, found.picks.values()))
-            self.note.setText(
+            self._told = (
                 f"{particles:,} particles on {_micrographs(len(found.picks))} are labels now. "
                 "Undo takes them back, on each micrograph."
             )
+            self._show()
 
     def _show(self) -> None:
         is_reading, is_open = self.session.picking.importing.is_reading, bool(self.session.micrographs)
@@ -80,10 +82,11 @@ class ImportSection(QWidget):
             button.setEnabled(is_open and not is_reading)
         if is_reading:
             self.note.setText("Reading, and looking whether the positions sit on particles...")
-        elif not is_open or self.note.text().startswith("Reading"):
-            self.note.setText(
-                ABOUT if is_open else "Open the micrographs first, then import their coordinates."
-            )
+        elif is_open:
+            self.note.setText(self._told or ABOUT)
+        else:
+            self.note.setText("Open the micrographs first, then import their coordinates.")
+            self._told = ""
 
 
 def _micrographs(count: int) -> str:
