@@ -99,14 +99,15 @@ class Hold:
 
     def _keep(self) -> None:
         while not self._ended.wait(BEAT):
-            try:
-                if not self._is_mine():
-                    break
-                os.utime(self._path)
-            except OSError:
-                continue  # a file system that is away for a while
-        if not self._ended.is_set():
-            self._on_lost()
+            found = _read(self._path)
+            if found is not None and found != self._holder:
+                self._on_lost()
+                break
+            with suppress(OSError):  # of a file system that is away for a while
+                if found is None:  # it was removed, or is away too
+                    _written(self._path, self._holder)
+                else:
+                    os.utime(self._path)
 
     def _is_mine(self) -> bool:
         return _read(self._path) == self._holder

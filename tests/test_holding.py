@@ -126,3 +126,25 @@ def test_of_many_at_once_one_gets_it(tmp_path):
     assert len(winners) == 1
     winners[0].release()
     assert not any(tmp_path.iterdir())
+
+
+def test_a_file_system_that_was_away_costs_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(holding, "BEAT", 0.05)
+    project = tmp_path / "project"
+    project.mkdir()
+    lost = threading.Event()
+    held = hold(project, lost.set)
+    project.rename(tmp_path / "away")
+    time.sleep(0.3)
+    (tmp_path / "away").rename(project)
+    time.sleep(0.3)
+    assert not lost.is_set()
+    (project / holding.FILE).unlink()  # by a person who tidies up
+    end = time.monotonic() + 10
+    while not (project / holding.FILE).exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    with pytest.raises(HeldError):
+        hold(project)
+    assert not lost.is_set()
+    held.release()
+    assert not list(project.iterdir())
