@@ -1,19 +1,21 @@
 """F1 against the number of clicks: the first look and a training, on the splits of `splits.toml`.
 
 Up to 30 clicks lie on one training field, chosen by the seed, more on all of them; "all" are three
-fully labelled fields. Cells are kept in ``benchmarks/cache`` and not computed again (``--fresh`` drops
-them). Needs the labelled micrographs, as `benchmarks.real` does.
+fully labelled fields. A training starts from the general model, and once more from nothing. Cells are kept
+beside the table and not computed again as long as the general model is the same (``--fresh`` drops them, as
+a change of the training must). Needs the labelled micrographs, as `benchmarks.real` does.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import statistics
 import time
 import tomllib
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from benchmarks.real import HERE, load
 from cryopick_napari.config import training_config
 from cryopick_napari.examples import new_picker
 from cryopick_napari.first_look import first_look
+from cryopick_napari.general import general_file
 from cryopick_napari.labels import Example, Labels
 from cryopick_napari.metrics import STRICT, Score, best_threshold, score
 from cryopick_napari.picker import Picker
@@ -32,8 +35,8 @@ from cryopick_napari.training import completed, train
 
 COUNTS = ("10", "30", "100", "300", "all")
 ON_ONE_FIELD = 30  # clicks
-METHODS = ("first look", "trained")
-CACHE = HERE / "cache" / "clicks.jsonl"
+METHODS = ("first look", "trained", "from scratch")
+CACHE = RESULTS / "clicks.jsonl"
 SETS = ("empiar-10017", "empiar-10146", "empiar-10146-frame")
 # Floor and goal of F1 on each.
 WANTED = {
@@ -59,6 +62,7 @@ class Cell:
     best_f1: float
     seconds: float
     answer: str
+    general: str = ""  # model it began with: the head of its checksum
 
     @property
     def key(self) -> tuple[str, str, int, str]:
@@ -81,22 +85,25 @@ def clicked(fields: list[Example], clicks: str, seed: int) -> list[Example]:
     return examples
 
 
-def measure(name: str, split: dict[str, Any], fields: Fields, clicks: str, seed: int) -> Iterator[Cell]:
-    """Take a first look and train on the same labels, and score both on the test fields."""
+def measure(name: str, split: dict[str, Any], fields: Fields, clicks: str, seed: int, method: str) -> Cell:
+    """Take a first look, or train, and score on the test fields."""
     examples = clicked(fields["train"], clicks, seed)
+    is_new = method == "from scratch"
     start = time.perf_counter()
-    untrained = new_picker(examples, split["diameter"], preset="small", seed=seed)
-    prepared = time.perf_counter() - start
-    config = training_config("small", clicks != "all", {"seed": seed})
-    jobs = {
-        "first look": lambda: first_look(examples, untrained.config),
-        "trained": lambda: completed(train(untrained, examples, config)),
-    }
-    for method, job in jobs.items():
-        start = time.perf_counter()
-        picker = job()
-        seconds = prepared + time.perf_counter() - start
-        yield scored(picker, fields["test"], (name, clicks, seed, method), seconds)
+    picker = new_picker(examples, split["diameter"], preset="small", seed=seed, from_scratch=is_new)
+    if method == "first look":
+        picker = first_look(examples, picker.config)
+    else:
+        settings = {"seed": seed, "from_scratch": is_new}
+        picker = completed(train(picker, examples, training_config("small", clicks != "all", settings)))
+    seconds = time.perf_counter() - start
+    return replace(scored(picker, fields["test"], (name, clicks, seed, method), seconds), general=general())
+
+
+@cache
+def general() -> str:
+    """Tell the general model from others."""
+    return hashlib.sha256(general_file().read_bytes()).hexdigest()[:8]
 
 
 def scored(picker: Picker, test: list[Example], key: tuple[str, str, int, str], seconds: float) -> Cell:
@@ -114,7 +121,7 @@ def scored(picker: Picker, test: list[Example], key: tuple[str, str, int, str], 
 def cached() -> dict[tuple[str, str, int, str], Cell]:
     lines = CACHE.read_text(encoding="utf-8").splitlines() if CACHE.exists() else []
     cells = (Cell(**json.loads(line)) for line in lines)
-    return {cell.key: cell for cell in cells}
+    return {cell.key: cell for cell in cells if cell.general == general()}
 
 
 def table(cells: list[Cell], sets: list[str]) -> str:
@@ -129,6 +136,24 @@ def table(cells: list[Cell], sets: list[str]) -> str:
                 runs = [c for c in cells if (c.set, c.clicks, c.method) == (name, clicks, method)]
                 if runs:
                     lines.append(row(name, clicks, method, runs))
+    return "\n".join(lines)
+
+
+def pairs(cells: list[Cell], sets: list[str]) -> str:
+    """Lay out what it gains to begin with the general model, cell by cell."""
+    lines = ["| set | clicks | gained by the general model, mean F1 (range) | seeds |", "|---|---|---|---|"]
+    known = {cell.key: cell.f1 for cell in cells}
+    for name in sets:
+        for clicks in COUNTS:
+            gains = [
+                f1 - known[name, clicks, seed, "from scratch"]
+                for (of, count, seed, method), f1 in known.items()
+                if (of, count, method) == (name, clicks, "trained")
+                and (name, clicks, seed, "from scratch") in known
+            ]
+            if gains:
+                mean = f"{statistics.mean(gains):+.3f} ({min(gains):+.3f} to {max(gains):+.3f})"
+                lines.append(f"| {name} | {clicks} | {mean} | {len(gains)} |")
     return "\n".join(lines)
 
 
@@ -174,6 +199,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=splits, default=list(splits))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(5)))
     parser.add_argument("--clicks", nargs="+", choices=COUNTS, default=list(COUNTS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--quick", action="store_true", help="one seed, 10 and 30 clicks")
     parser.add_argument("--fresh", action="store_true", help="drop what was measured before")
     options = parser.parse_args()
@@ -181,22 +207,26 @@ def main() -> None:
         options.seeds, options.clicks = [0], ["10", "30"]
     if options.fresh:
         CACHE.unlink(missing_ok=True)
-    CACHE.parent.mkdir(exist_ok=True)
     known = cached()
     fields = {
         name: {part: load(name, splits[name], part) for part in ("train", "test")} for name in options.sets
     }
     wanted = [
-        (name, clicks, seed) for seed in options.seeds for clicks in options.clicks for name in options.sets
+        (name, clicks, seed, method)
+        for seed in options.seeds
+        for clicks in options.clicks
+        for name in options.sets
+        for method in options.methods
+        if (clicks, method) != ("all", "from scratch")  # whole fields are always learned from nothing
     ]
-    for name, clicks, seed in wanted:
-        if all((name, clicks, seed, method) in known for method in METHODS):
+    for name, clicks, seed, method in wanted:
+        if (name, clicks, seed, method) in known:
             continue
-        for cell in measure(name, splits[name], fields[name], clicks, seed):
-            known[cell.key] = cell
-            print(row(name, clicks, cell.method, [cell]), flush=True)
-            with CACHE.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(asdict(cell)) + "\n")
+        cell = measure(name, splits[name], fields[name], clicks, seed, method)
+        known[cell.key] = cell
+        print(row(name, clicks, cell.method, [cell]), flush=True)
+        with CACHE.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(cell)) + "\n")
     cells = [
         cell
         for cell in known.values()
@@ -207,6 +237,7 @@ def main() -> None:
     text += (
         "\nF1: one-to-one, centres within half a particle radius, at the threshold the program chose itself."
     )
+    text += f"\n\n{pairs(cells, options.sets)}"
     command = f"python -m benchmarks.clicks --seeds {' '.join(map(str, options.seeds))}"
     command += f" --clicks {' '.join(options.clicks)}"
     save("clicks", command, text)
