@@ -19,13 +19,16 @@ from cryopick_napari.config import PRESETS, ParticleSize, TrainingConfig
 from cryopick_napari.evaluation import Agreement, Compared, agreement
 from cryopick_napari.examples import load_examples, new_picker
 from cryopick_napari.labels import Example
-from cryopick_napari.metrics import STRICT, best_threshold
+from cryopick_napari.metrics import STRICT, best_threshold, calibration_error
 from cryopick_napari.training import completed, train
 
 HERE = Path(__file__).parent
 MEDIANS = "| set | F1 | floor / goal | F1 at the best threshold | training, s | allowed, s |"
-HEAD = "| set | seed | F1 | F1 at the best threshold | F1 within a radius | flipped | chance | training, s |"
-RULE = "|---|---|---|---|---|---|---|---|"
+HEAD = (
+    "| set | seed | F1 | F1 at the best threshold | F1 within a radius | flipped | chance "
+    "| calibration error | training, s |"
+)
+RULE = "|---|---|---|---|---|---|---|---|---|"
 
 
 def data_folder() -> Path:
@@ -45,8 +48,10 @@ def load(name: str, split: dict[str, Any], part: str) -> list[Example]:
 
 def measure(
     split: dict[str, Any], fields: dict[str, list[Example]], preset: str, seed: int
-) -> tuple[Agreement, float]:
-    """Train once; return the figures at the threshold the program chose, and the seconds of training."""
+) -> tuple[Agreement, float, float]:
+    """Train once; return the figures at the threshold the program chose, the calibration error of those
+    picks, and the seconds of training.
+    """
     config = TrainingConfig(seed=seed, **PRESETS[preset].training)
     picker = new_picker(fields["train"], split["diameter"], preset=preset, seed=seed)
     start = time.perf_counter()
@@ -59,8 +64,10 @@ def measure(
         everything.append((found, truth))
         chosen = found.above(picker.config.threshold)
         compared.append(Compared("", chosen, truth, picker.config.diameter, shape))
-    threshold, best = best_threshold(everything, STRICT * picker.config.diameter)
-    return replace(agreement(compared, "test"), best_f1=best.f1, best_threshold=threshold), seconds
+    reach = STRICT * picker.config.diameter
+    threshold, best = best_threshold(everything, reach)
+    error = calibration_error([(one.picks, one.truth) for one in compared], reach)
+    return replace(agreement(compared, "test"), best_f1=best.f1, best_threshold=threshold), error, seconds
 
 
 def main() -> None:
@@ -76,12 +83,12 @@ def main() -> None:
         fields = {part: load(name, split, part) for part in ("train", "test")}
         runs = []
         for seed in options.seeds:
-            figures, seconds = measure(split, fields, options.preset, seed)
+            figures, error, seconds = measure(split, fields, options.preset, seed)
             runs.append((figures, seconds))
             rows.append(
                 f"| {name} | {seed} | {figures.f1:.3f} (P {figures.precision:.3f}, R {figures.recall:.3f}) "
                 f"| {figures.best_f1:.3f} | {figures.f1_full_radius:.3f} | {figures.flipped:.3f} "
-                f"| {figures.chance:.3f} | {seconds:.0f} |"
+                f"| {figures.chance:.3f} | {error:.3f} | {seconds:.0f} |"
             )
             print(rows[-1], flush=True)
         f1, best, seconds = (
@@ -95,7 +102,10 @@ def main() -> None:
     table += (
         "\n\nF1: one-to-one, centres within half a particle radius, at the threshold chosen on held-out parts"
     )
-    table += " of the training fields. Medians over the seeds above, every run below."
+    table += (
+        " of the training fields. Medians over the seeds above, every run below. Calibration error: of the"
+    )
+    table += " scores of the picks, in ten bins."
     command = (
         f"python -m benchmarks.real --preset {options.preset} --seeds {' '.join(map(str, options.seeds))}"
     )

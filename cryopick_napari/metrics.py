@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -155,6 +156,35 @@ def best_threshold(
         best = int(np.flatnonzero(last_of_score[middle:])[0]) + middle
     below = ordered[best + 1] if best + 1 < len(ordered) else min(0.0, ordered[best])
     return float(ordered[best] + below) / 2, Score(int(hits[best]), best + 1, total)
+
+
+def calibration_error(found: Sequence[tuple[Picks, Picks]], distance: float, bins: int = 10) -> float:
+    """Measure how far the scores of picks are from the part of them that is right.
+
+    The expected calibration error (Naeini et al., AAAI 2015): over bins of equal width, the difference
+    of the mean score and the part that is right, weighted by the picks in each.
+
+    Parameters
+    ----------
+    found : sequence of (Picks, Picks)
+        Picks, and all particles, of each micrograph, px.
+    distance : float
+        Farthest distance of a right pick, px.
+    bins : int
+        Of the scores from 0 to 1.
+
+    Returns
+    -------
+    float
+        From 0 to 1; nan without picks.
+    """
+    scores = np.concatenate([picks.score for picks, _ in found]) if found else np.zeros(0, np.float32)
+    if not len(scores):
+        return float("nan")
+    right = np.concatenate([matched(picks, truth, distance) for picks, truth in found])
+    places = np.clip((scores * bins).astype(int), 0, bins - 1)
+    excess = np.bincount(places, scores - right, bins)  # in each bin, picks times the difference of the means
+    return float(np.abs(excess).sum() / len(scores))
 
 
 def roc_auc(values: NDArray[np.floating], truth: NDArray[np.bool_]) -> float:

@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist, pdist
 from cryopick_napari.metrics import (
     Score,
     best_threshold,
+    calibration_error,
     chance_level,
     discs,
     matched,
@@ -209,3 +210,26 @@ def test_with_tolerance_the_threshold_is_the_middle_of_the_good_ones():
     threshold, score = best_threshold(found, 5, tolerance=0.02)
     assert 0.4 < threshold < 0.75
     assert score.f1 > best_threshold(found, 5)[1].f1 - 0.02
+
+
+def test_calibration_error_of_cases_counted_by_hand():
+    truth = Picks.of([(0, 0), (100, 100)])
+    far = [(50, 50), (0, 100)]
+    sure = Picks.of([(0, 0), (100, 100)], [1.0, 0.96])
+    assert calibration_error([(sure, truth)], 2) == pytest.approx(0.02)
+    wrong = Picks.of(far, [0.9, 0.9])
+    assert calibration_error([(wrong, truth)], 2) == pytest.approx(0.9)
+    half = Picks.of([(0, 0), far[0]], [0.55, 0.55])  # one of two is right, and that is what they say
+    assert calibration_error([(half, truth)], 2) == pytest.approx(0.05)
+    both = calibration_error([(sure, truth), (wrong, truth)], 2)
+    assert both == pytest.approx(abs(1.0 + 0.96 + 0.9 + 0.9 - 2) / 4)  # all in one bin
+    assert np.isnan(calibration_error([], 2))
+
+
+def test_scores_that_are_frequencies_are_calibrated():
+    rng = np.random.default_rng(0)
+    grid = np.mgrid[0:60, 0:60].reshape(2, -1).T * 20.0
+    scores = rng.random(len(grid))
+    truth = Picks.of(grid[rng.random(len(grid)) < scores])
+    assert calibration_error([(Picks.of(grid, scores), truth)], 2) < 0.03
+    assert calibration_error([(Picks.of(grid, scores**3), truth)], 2) > 0.15
