@@ -175,9 +175,11 @@ class LabelPanel(QWidget):
     def _show_labels(self) -> None:
         session = self.session
         has_field = session.field is not None
-        for widget in (*self.buttons.values(), self.whole, self.clear):
+        for widget in (*self.buttons.values(), self.whole):
             widget.setEnabled(has_field)
         labels = session.labels
+        said = (labels.positives, labels.negatives, labels.complete, labels.excluded)
+        self.clear.setEnabled(has_field and any(map(len, said)))
         history = session.history(session.current) if session.current is not None else None
         self.undo.setEnabled(history is not None and bool(history.past))
         self.redo.setEnabled(history is not None and bool(history.future))
