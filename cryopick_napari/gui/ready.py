@@ -6,7 +6,7 @@ from qtpy.QtCore import QTimer
 
 from cryopick_napari.gui.worker import Job, once
 
-SOON = 200  # ms, after the window was painted
+SOON = 1000  # ms: by then the window was painted
 
 
 def get_ready() -> None:
