@@ -178,8 +178,8 @@ class LabelPanel(QWidget):
         for widget in (*self.buttons.values(), self.whole):
             widget.setEnabled(has_field)
         labels = session.labels
-        said = (labels.positives, labels.negatives, labels.complete, labels.excluded)
-        self.clear.setEnabled(has_field and any(map(len, said)))
+        has_points = len(labels.positives) + len(labels.negatives) > 0
+        self.clear.setEnabled(has_field and (has_points or bool(labels.complete or labels.excluded)))
         history = session.history(session.current) if session.current is not None else None
         self.undo.setEnabled(history is not None and bool(history.past))
         self.redo.setEnabled(history is not None and bool(history.future))
