@@ -124,7 +124,10 @@ def test_a_picker_can_be_made_to_pick_as_many_as_the_look(share):
     wanted = int(steps[np.abs(steps - share * len(scores)).argmin()])
     look = look.configured(threshold=float(scores[wanted - 1 : wanted + 1].mean()))
     found = answers_of(network, [known])[0].picks(CONFIG.min_distance).score
-    assert (found >= as_many(network, [look], [known])).sum() == min(wanted, len(found))
+    cut = as_many(network, [look], [known])
+    # In half precision, which some processors have, several may have the very score of the last one.
+    assert (found > cut).sum() <= min(wanted, len(found)) <= (found >= cut).sum()
+    assert (found == np.float32(cut)).sum() < 0.05 * len(found)
 
 
 def test_a_look_that_picks_nothing_says_nothing_of_how_many_there_are():
