@@ -16,8 +16,11 @@ def machine() -> str:
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
-        lines = (line for line in cpuinfo.read_text().splitlines() if line.startswith("model name"))
+        text = cpuinfo.read_text()
+        lines = (line for line in text.splitlines() if line.startswith("model name"))
         model = next(lines, f":{model}").split(":")[1].strip()
+        if "avx512_bf16" in text or "amx_bf16" in text:
+            model += " with bfloat16"  # the precision of a training there
     if torch.cuda.is_available():
         model += f", {torch.cuda.get_device_name()}"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
