@@ -17,6 +17,7 @@ from scipy.spatial.distance import cdist
 
 from cryopick_napari.coordinates.naming import absolute, place
 from cryopick_napari.errors import CryopickError
+from cryopick_napari.files import make_folder
 from cryopick_napari.labels import Labels, Polygon, areas_mask
 from cryopick_napari.masks import Mask, check_masks, find_mask, full_size, read_mask, save_mask
 from cryopick_napari.material import in_short
@@ -241,7 +242,7 @@ def _targets(paths: Sequence[Path], folder: Path) -> dict[Path, Path]:
             raise CryopickError(f"{target} is there already: choose another folder")
         targets[path], owners[target] = target, path
     for parent in {target.parent for target in targets.values()}:
-        parent.mkdir(parents=True, exist_ok=True)
+        make_folder(parent)
     return targets
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,12 @@ def row_of(progress: Progress) -> Row:
         figures = dataclasses.asdict(progress.validation)
         row |= {name: figures["loss" if name == "validation_loss" else name] for name in FIGURES}
     return row | {"learning_rate": progress.learning_rate}
+
+
+def points_of(rows: Sequence[Mapping[str, float]], name: str) -> list[tuple[float, float]]:
+    """Pair the epochs of rows with a figure, where it is known."""
+    pairs = [(row["epoch"], row.get(name, math.nan)) for row in rows]
+    return [(epoch, value) for epoch, value in pairs if math.isfinite(value)]
 
 
 def write_csv(path: Path, rows: Sequence[Row]) -> None:

@@ -18,7 +18,7 @@ from cryopick_napari.metrics import mirrored
 from cryopick_napari.micrograph import Micrograph, read_micrograph, read_size
 from cryopick_napari.picker import Picker
 from cryopick_napari.picks import Picks
-from cryopick_napari.project import Project
+from cryopick_napari.project import Project, Settings
 
 Size = tuple[tuple[int, int], float | None]  # rows and columns in px, and Å/px where that is known
 
@@ -81,10 +81,8 @@ def find_labels(
     matched, strangers = _matched(source, sizes, micrographs, problems)
     if not any(len(rows.picks) for rows in matched.values()):
         raise CryopickError(f"{source} holds no positions of this project's micrographs: nothing to import")
-    for path, rows in matched.items():
-        _check_inside(path, rows.picks, sizes[path][0])
+    picks = _inside(matched, sizes)
     diameters = {path: _diameter(rows, sizes[path][1], size) for path, rows in matched.items()}
-    picks = {path: rows.picks for path, rows in matched.items()}
     shapes = {path: sizes[path][0] for path in picks}
     complete = sum(look_complete(picks[path], shapes[path], diameters[path]) for path in picks)
     flip = flip_check(looked_at(picks, diameters, spacing))
@@ -121,7 +119,7 @@ def find_positions(
     """
     sizes, problems = _sizes(micrographs, spacing)
     matched, _ = _matched(source, sizes, micrographs, problems)
-    return _inside({path: rows.picks for path, rows in matched.items()}, sizes)
+    return _inside(matched, sizes)
 
 
 def find_in_project(
@@ -146,33 +144,30 @@ def find_in_project(
     """
     project = Project.existing(folder)
     settings = project.settings()
-    threshold = 0.0 if labels else _threshold(project)
+    made_by, threshold = settings.picked_by(settings.model), 0.0 if labels else _threshold(project, settings)
     sets = []
     for name in settings.micrographs:
         path = Path(name)
-        if labels:
-            picks = project.labels(path).positives
-        else:
-            picks = picks_of(project, path, settings.picked_by(settings.model)) or Picks.of([])
-        if len(picks.above(threshold)):
-            sets.append(CoordinateSet(name, picks.above(threshold)))
+        found = project.labels(path).positives if labels else picks_of(project, path, made_by)
+        found = None if found is None else found.above(threshold)
+        if found is not None and len(found):
+            sets.append(CoordinateSet(name, found))
     sizes, _ = _sizes(micrographs, spacing)
-    matched, _ = match(sets, list(sizes))
-    return _inside({path: rows.picks for path, rows in matched.items()}, sizes)
+    return _inside(match(sets, list(sizes))[0], sizes)
 
 
-def _threshold(project: Project) -> float:
+def _threshold(project: Project, settings: Settings) -> float:
     """Say from which score on a project's picks count."""
-    settings = project.settings()
     if settings.threshold is not None or settings.model is None:
         return settings.threshold or 0.0
     return Picker.load(project.models.file(settings.model)).config.threshold
 
 
-def _inside(picks: dict[Path, Picks], sizes: Mapping[Path, Size]) -> dict[Path, Picks]:
-    for path, found in picks.items():
-        _check_inside(path, found, sizes[path][0])
-    return picks
+def _inside(matched: Mapping[Path, CoordinateSet], sizes: Mapping[Path, Size]) -> dict[Path, Picks]:
+    """Give the positions of micrographs, none of which may lie outside of theirs."""
+    for path, rows in matched.items():
+        _check_inside(path, rows.picks, sizes[path][0])
+    return {path: rows.picks for path, rows in matched.items()}
 
 
 def with_found(labels: Labels, found: Found, path: Path, is_mirrored: bool, is_complete: bool) -> Labels:

@@ -38,11 +38,14 @@ def pick_as_set(
     project: Project, paths: Sequence[Path], model: Model, settings: Settings, min_distance: float | None
 ) -> Generator[Step, bool | None, Step]:
     """Pick micrographs with a model of the project as its settings say; else as `pick_remaining`."""
-    picker, name = model.picker, model.record.name
-    if settings.contamination_mask is not None:
-        picker = picker.configured(contamination_mask=settings.contamination_mask)
+    picker, name = avoiding(model.picker, settings.contamination_mask), model.record.name
     made_by = settings.picked_by(name) or name
     return pick_remaining(project, paths, picker, made_by, settings.spacing, min_distance)
+
+
+def avoiding(picker: Picker, contamination_mask: bool | None) -> Picker:
+    """Let a picker avoid contamination as a project says, or as it does by itself where that says nothing."""
+    return picker if contamination_mask is None else picker.configured(contamination_mask=contamination_mask)
 
 
 def pick_remaining(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from operator import add
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +13,12 @@ from scipy.spatial import cKDTree
 
 from cryopick_napari.charts import Chart, Series, histogram
 from cryopick_napari.errors import CryopickError
+from cryopick_napari.history import points_of
 from cryopick_napari.material import Choice, Material, chosen
 from cryopick_napari.metrics import STRICT, Score, score
-from cryopick_napari.micrograph import read_micrograph
 from cryopick_napari.models import ModelRecord
 from cryopick_napari.picks import Picks
-
-if TYPE_CHECKING:
-    from cryopick_napari.picker import Picker
+from cryopick_napari.words import counted
 
 FARTHEST = 99.0  # percentile of the distances that is the last bin's end: a lonely pick is no scale
 FIGURES = {
@@ -31,11 +27,6 @@ FIGURES = {
     "validation_loss": "loss on held-out labels",
     "loss": "training loss",
 }
-
-
-def in_words(micrographs: int) -> str:
-    """Say a number of micrographs."""
-    return f"{micrographs:,} micrograph{'s' * (micrographs != 1)}"
 
 
 def nearest(picks: Picks) -> NDArray[np.float64]:
@@ -75,7 +66,8 @@ def distances(materials: Iterable[Material], choice: Choice) -> Chart:
     x, y = f"distance to the nearest pick, {unit}", "picks"
     if not len(values):
         return Chart(x, y, "bars", (), "No micrograph has two picks: pick them under Export.")
-    words = f"{len(values):,} picks on {in_words(len(apart))}; median {np.median(values):.0f} {unit}."
+    where = counted(len(apart), "micrograph")
+    words = f"{len(values):,} picks on {where}; median {np.median(values):.0f} {unit}."
     diameter = choice.diameter(known[0] if known else None)
     if diameter is not None:
         diameter *= known[0] if unit == "Å" else 1.0
@@ -114,7 +106,7 @@ def agreement(
         return Chart(x, y, "dots", (), missing if has_size else "Say how large the particle is, under Label.")
     total = reduce(add, scores.values())
     words = (
-        f"{in_words(len(scores))}: {total.picks:,} particles here, {total.truth:,} by {name}. "
+        f"{counted(len(scores), 'micrograph')}: {total.picks:,} particles here, {total.truth:,} by {name}. "
         f"{total.precision:.0%} of these are among theirs, {total.recall:.0%} of theirs among these: "
         f"F1 {total.f1:.2f}."
     )
@@ -139,8 +131,7 @@ def learning_curves(records: Sequence[ModelRecord], figure: str) -> Chart:
     """
     series = []
     for record in records:
-        points = [(row["epoch"], row[figure]) for row in record.rows if np.isfinite(row.get(figure, np.nan))]
-        if points:
+        if points := points_of(record.rows, figure):
             epochs, values = np.array(points, np.float64).T
             series.append(Series(record.name, epochs, values))
     words = ", ".join(f"{one.name}: {one.y[-1]:.3g} at the end" for one in series)
@@ -155,7 +146,7 @@ def scatter(numbers: Sequence[tuple[Path, float, float]], x: str, y: str) -> Cha
         return Chart(x, y, "dots", (), f"No micrograph has both {x} and {y}: pick them, or read CTF values.")
     paths = tuple(str(path) for path, *_ in known)
     across, up = np.array([row[1:] for row in known], np.float64).T
-    words = in_words(len(known))
+    words = counted(len(known), "micrograph")
     if len(known) > 2 and np.ptp(across) > 0 and np.ptp(up) > 0:
         words += f", correlation {np.corrcoef(across, up)[0, 1]:.2f}"
     words += ". Click a dot to look at its micrograph."
@@ -165,31 +156,6 @@ def scatter(numbers: Sequence[tuple[Path, float, float]], x: str, y: str) -> Cha
 def labelled(materials: Iterable[Material]) -> dict[Path, Picks]:
     """Give the labelled particles of the micrographs that have some."""
     return {one.path: one.labels.positives for one in materials if len(one.labels.positives)}
-
-
-def picked(
-    picker: Picker, paths: Sequence[Path], spacing: float | None
-) -> Generator[Path, bool | None, dict[Path, Picks]]:
-    """Pick micrographs at the picker's threshold; those that cannot be read are passed over.
-
-    Parameters
-    ----------
-    picker : Picker
-    paths : sequence of Path
-    spacing : float or None
-        Å/px, where the files do not say it.
-
-    Yields
-    ------
-    Path
-        Before each micrograph.
-    """
-    found: dict[Path, Picks] = {}
-    for path in paths:
-        yield path
-        with suppress(CryopickError):
-            found[path] = picker.pick(read_micrograph(path, spacing))
-    return found
 
 
 def _chosen(material: Material, choice: Choice) -> Picks | None:

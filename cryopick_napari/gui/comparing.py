@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryopick_napari import survey
+from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.computing import import_torch
+from cryopick_napari.micrograph import read_micrograph
 from cryopick_napari.picks import Picks
 from cryopick_napari.project import Project
 
@@ -69,19 +71,15 @@ class OfModel:
         """Pick."""
         import_torch()
         from cryopick_napari.gui.model_files import load_model
+        from cryopick_napari.remaining import avoiding
 
-        picker = load_model(self.project.models, self.name).picker
-        if self.contamination_mask is not None:
-            picker = picker.configured(contamination_mask=self.contamination_mask)
-        work, number = survey.picked(picker, self.some, spacing), 0
-        while True:
-            try:
-                path = next(work)
-            except StopIteration as end:
-                found: Particles = end.value
-                return found
-            number += 1
+        picker = avoiding(load_model(self.project.models, self.name).picker, self.contamination_mask)
+        found = {}
+        for number, path in enumerate(self.some, 1):
             yield f"Picking {path.name} with {self.name}: {number} of {len(self.some)}"
+            with suppress(CryopickError):  # of one that cannot be read
+                found[path] = picker.pick(read_micrograph(path, spacing))
+        return found
 
 
 Somebody = OfFile | OfProject | OfModel

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from qtpy.QtGui import QFontMetricsF, QMouseEvent, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QWidget
 
 from cryopick_napari.gui.plots import BLUE, FAINT, GREEN, MUTED, ORANGE, Axis, Plot, label, line, ticks
+from cryopick_napari.history import points_of
 
 Row = Mapping[str, float]
 Points = list[tuple[float, float]]
@@ -31,8 +31,7 @@ class Curve:
 
     def points(self, rows: Sequence[Row]) -> Points:
         """Pair epochs with values, where there is one."""
-        pairs = [(row["epoch"], row.get(self.key, math.nan)) for row in rows]
-        return [(epoch, value) for epoch, value in pairs if math.isfinite(value)]
+        return points_of(rows, self.key)
 
 
 LOSSES = (

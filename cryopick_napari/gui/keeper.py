@@ -87,8 +87,7 @@ class Keeper(QObject):
         """Keep other labels of a micrograph, and save them soon."""
         self._histories[path] = history
         self._unsaved[path] = partial(_save_labels, path, history.labels)
-        if not self._timer.isActive():  # a person who never pauses is saved, too
-            self._timer.start()
+        self._save_soon()
 
     def put_settings(self, settings: Settings) -> None:
         """Save settings now."""
@@ -98,7 +97,10 @@ class Keeper(QObject):
     def put_view(self, view: View) -> None:
         """Save soon where a person is."""
         self._unsaved["view"] = partial(_save_view, view)
-        if not self._timer.isActive():
+        self._save_soon()
+
+    def _save_soon(self) -> None:
+        if not self._timer.isActive():  # a person who never pauses is saved, too
             self._timer.start()
 
     @property

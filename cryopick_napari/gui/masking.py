@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.computing import import_torch
 from cryopick_napari.gui.worker import Job, Work
+from cryopick_napari.words import first_of
 
 if TYPE_CHECKING:
     from cryopick_napari.excluding import Masked
@@ -84,8 +85,9 @@ class Masking(QObject):
         project, paths = session.opened(), self._paths()
         session.flush()
         self.written = folder
-        picker = session.learning.picker if session.review.avoids_contamination else None
-        model = session.settings.model if session.review.avoids_contamination else None
+        picker, model = session.learning.picker, session.settings.model
+        if not session.review.avoids_contamination:
+            picker, model = None, None
         self.finds_contamination = picker is not None or model is not None
         self._begin(partial(_write, project, paths, folder, picker, model, session.settings.spacing))
 
@@ -144,8 +146,7 @@ class Masking(QObject):
         if job is self._job:
             self._job = None
             if self.problems:
-                several = f" and {len(self.problems) - 1} more" if len(self.problems) > 1 else ""
-                self.session.say(CryopickError(f"a mask is left out: {self.problems[0]}{several}"))
+                self.session.say(CryopickError(f"a mask is left out: {first_of(self.problems)}"))
             self.changed.emit()
 
     def _on_project(self) -> None:

@@ -60,9 +60,9 @@ class Overlays:
             self._show(kind)
 
     def _on_look(self, kind: Kind) -> None:
-        """Fill a layer that was emptied while nobody saw it, and is shown again by napari's own button."""
-        is_left = self._canvas.layer(kind) is not None and self._canvas.is_empty(kind)
-        if kind in MAPS and is_left and self._has(kind) and self._canvas.looks[kind].visible:
+        """Fill a layer that was emptied or removed while nobody saw it, once it is shown again."""
+        is_shown = kind in MAPS and self._canvas.looks[kind].visible
+        if is_shown and self._has(kind) and self._canvas.is_empty(kind):
             self._show(kind)
 
     def _add_one(self) -> None:

@@ -15,6 +15,7 @@ from cryopick_napari.gui.activity import Activity
 from cryopick_napari.gui.exports import Exports
 from cryopick_napari.gui.worker import Job, Work
 from cryopick_napari.project import Project, Settings
+from cryopick_napari.words import first_of
 
 if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
@@ -134,8 +135,7 @@ class Picking(Exports):
         self._picking = None
         self._activity.close()
         if self.problems:
-            several = f" and {len(self.problems) - 1} more" if len(self.problems) > 1 else ""
-            self.session.say(CryopickError(f"not picked: {self.problems[0]}{several}"))
+            self.session.say(CryopickError(f"not picked: {first_of(self.problems)}"))
         self.changed.emit()
 
     def _on_project(self) -> None:

@@ -9,8 +9,10 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QFont, QPainter, QPaintEvent, QPalette, QPen
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-# Pairs for a light and a dark window, after Okabe and Ito: told apart by colour-blind people too.
-BLUE, ORANGE, GREEN = ("#0072b2", "#56b4e9"), ("#c04f00", "#e69f00"), ("#00795a", "#2fc79b")
+from cryopick_napari.charts import COLOURS, COLOURS_ON_DARK
+
+# Pairs for a light and a dark window.
+BLUE, ORANGE, GREEN, *_ = zip(COLOURS, COLOURS_ON_DARK, strict=True)
 FAINT, MUTED = 0.16, 0.7  # of the text's colour: lines of the grid, and words beside the data
 SMALL = 0.9  # of the window's font
 CENTRE = Qt.AlignmentFlag.AlignCenter

@@ -91,8 +91,7 @@ class Review(ShownPicks):
         """Show or hide picks or a map; one whose layer was removed comes back."""
         canvas = self.session.canvas
         canvas.change_look(kind, visible=visible)
-        if visible and canvas.is_empty(kind):
-            self.overlays.draw()
+        if visible and kind is Kind.PICKS and canvas.layer(kind) is None:
             self.draw()
 
     @property

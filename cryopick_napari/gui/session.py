@@ -89,7 +89,7 @@ class Session(State):
         found = [path.absolute() for path in find_micrographs(paths)]
         is_open = self.project is not None
         self.add(found)
-        before = None if is_open else self.opened().view().current
+        before = None if is_open else self._left.current
         self.go(next((path for path in found if str(path) == before), found[0]))
 
     def add(self, paths: Sequence[Path]) -> list[Path]:
@@ -126,7 +126,7 @@ class Session(State):
         self.close_project()
         self._take_project(project)
         if self.micrographs:
-            view = project.view()
+            view = self._left
             labelled = (path for path in self.micrographs if project.has_labels(path))
             before = (path for path in self.micrographs if str(path) == view.current)
             self.go(next(before, None) or next(labelled, self.micrographs[0]))

@@ -83,6 +83,7 @@ class State(QObject):
         self.display: DisplayFilter | None = None  # None: what suits the particle
         self._suited: DisplayFilter | None = None  # to the micrograph before
         self.panel: str | None = None  # in front
+        self._left = View()  # where a person was when the project was closed before
         self._keeper = Keeper()
         self._keeper.failed.connect(self.say)
         self.holder: Holder | None = None  # who else works on the project
@@ -131,7 +132,8 @@ class State(QObject):
         self.settings = settings if settings != Settings() else self.settings
         self.micrographs = [Path(path) for path in self.settings.micrographs]
         self.values = load_values(project.folder)
-        self.display = project.view().display or self.display
+        self._left = project.view()
+        self.display = self._left.display or self.display
         for signal in (
             *(self.project_changed, self.micrographs_changed, self.values_changed),
             *(self.size_changed, self.model_changed),

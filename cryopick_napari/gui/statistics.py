@@ -33,6 +33,7 @@ from cryopick_napari.gui.comparing import OfFile, OfModel, OfProject, Particles,
 from cryopick_napari.gui.tallies import Tally
 from cryopick_napari.gui.worker import Job, Work
 from cryopick_napari.micrograph import spread
+from cryopick_napari.words import counted
 
 if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
@@ -179,7 +180,6 @@ class StatisticsWindow(QDialog):
         """Draw what is chosen anew."""
         self._soon.stop()
         self._fill_columns()
-        self._fill_models()
         quick: dict[str, Callable[[], Chart]] = {
             SCORES: self._scores,
             PER_FIELD: self._per_field,
@@ -187,6 +187,8 @@ class StatisticsWindow(QDialog):
             CURVES: self._curves,
         }
         title = self.kind.currentText()
+        if title == AGREEMENT:
+            self._fill_models()
         if title in quick:
             self._take(quick[title]())
         elif self.session.project is None:
@@ -200,8 +202,8 @@ class StatisticsWindow(QDialog):
         picked = [one for one in scores if len(one)]
         together = np.concatenate(picked) if picked else np.zeros(0)
         words = (
-            f"{len(together):,} picks on {survey.in_words(len(picked))} score at least {threshold:.2f}; "
-            f"mean {together.mean():.2f}."
+            f"{len(together):,} picks on {counted(len(picked), 'micrograph')} score at least "
+            f"{threshold:.2f}; mean {together.mean():.2f}."
             if len(together)
             else "No micrograph is picked yet: pick them under Export."
         )
@@ -212,7 +214,7 @@ class StatisticsWindow(QDialog):
         counts = [self._tally(path).picks(threshold) for path in self.session.accepted]
         known = [count for count in counts if count is not None]
         words = (
-            f"{len(known):,} of {survey.in_words(len(counts))} are picked: {sum(known):,} picks, "
+            f"{len(known):,} of {counted(len(counts), 'micrograph')} are picked: {sum(known):,} picks, "
             f"median {np.median(known):.0f}, {min(known):,} to {max(known):,}."
             if known
             else "No micrograph is picked yet: pick them under Export."

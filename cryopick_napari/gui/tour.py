@@ -48,12 +48,12 @@ def take_tour(widget: CryopickWidget, folder: Path, seed: int = 0) -> float:
     window.resize(*SIZE)
     folder.mkdir(parents=True, exist_ok=True)
     photograph(widget, folder / "start.png")
-    open_samples(widget)
+    _open_samples(widget)
     photograph(widget, folder / "micrographs.png")
     _, truth = sample(0)
-    label(widget, truth.where(np.random.default_rng(seed).permutation(len(truth))[:CLICKS]))
+    _label(widget, truth.where(np.random.default_rng(seed).permutation(len(truth))[:CLICKS]))
     photograph(widget, folder / "label.png")
-    train(widget, folder / "train.png")
+    _train(widget, folder / "train.png")
     session = widget.session
     widget.show_panel("Review")
     wait_until(lambda: not session.review.is_running and len(session.review.picks) > 0, 60, "picking")
@@ -65,18 +65,18 @@ def take_tour(widget: CryopickWidget, folder: Path, seed: int = 0) -> float:
     found = score(picks, truth, STRICT * session.diameter).f1
     pick_the_others(widget)
     show_statistics(widget, APART, folder / "statistics.png")
-    show_maps(widget, folder)
+    _show_maps(widget, folder)
     return found
 
 
-def open_samples(widget: CryopickWidget) -> None:
+def _open_samples(widget: CryopickWidget) -> None:
     """Open the samples by the button of the empty window."""
     panel, session = widget.panels["Micrographs"], widget.session
     press(panel.start.samples)
     wait_until(lambda: session.field is not None, 30, "opening the samples")
 
 
-def label(widget: CryopickWidget, particles: Picks) -> None:
+def _label(widget: CryopickWidget, particles: Picks) -> None:
     """Type the diameter and click particles."""
     widget.show_panel("Label")
     wait(0.2)
@@ -87,7 +87,7 @@ def label(widget: CryopickWidget, particles: Picks) -> None:
         click(widget.session.viewer, yx)
 
 
-def train(widget: CryopickWidget, picture: Path) -> None:
+def _train(widget: CryopickWidget, picture: Path) -> None:
     """Press Train, wait until the curve is flat, and press Stop."""
     session, panel = widget.session, widget.panels["Train"]
     widget.show_panel("Train")
@@ -120,7 +120,7 @@ def show_statistics(widget: CryopickWidget, title: str, picture: Path) -> None:
     window.reject()
 
 
-def show_maps(widget: CryopickWidget, folder: Path) -> None:
+def _show_maps(widget: CryopickWidget, folder: Path) -> None:
     """Look at the maps of the sample with the carbon film, one after the other."""
     session = widget.session
     session.go(session.micrographs[CARBON])

@@ -6,6 +6,8 @@ import math
 import time
 from typing import TYPE_CHECKING
 
+from cryopick_napari.words import counted
+
 if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
     from cryopick_napari.models import ModelRecord
@@ -74,11 +76,6 @@ def about(seconds: float) -> str:
             else f"about {seconds / 60:.0f} min"
         )
     return f"about {seconds / 3600:.1f} h"
-
-
-def counted(number: int, word: str) -> str:
-    """Put a number and a word together."""
-    return f"{number:,} {word}{'s' * (number != 1)}"
 
 
 def figure(value: float | None) -> str:
