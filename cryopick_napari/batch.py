@@ -123,8 +123,7 @@ def pick_one(
     picker: Picker, micrograph: Micrograph, name: str, settings: PickSettings, extras: dict[str, Path]
 ) -> CoordinateSet:
     """Pick a micrograph and write what was asked for beside its coordinates."""
-    scaled = picker.upright(picker.scale(micrograph))
-    probability = picker.probability(scaled)
+    scaled, probability = picker.search(micrograph)
     picks = picker.picks(probability, scaled, settings.min_distance)
     picks = picks.above(picker.config.threshold if settings.threshold is None else settings.threshold)
     picks = picks.within(micrograph.shape, settings.border)

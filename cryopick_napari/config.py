@@ -65,7 +65,11 @@ class PickerConfig:
         "dark", "particles darker or lighter than the ice; the labels tell, unless it is given"
     )
     averaging: bool = setting(True, "average the probability over the 8 flips and turns")
-    min_distance: float = setting(0.5, "least distance between picks", "diameters")
+    min_distance: float = setting(
+        0.5,
+        "least distance between picks; labelled particles that keep more raise it, unless it is given",
+        "diameters",
+    )
     threshold: float = setting(0.5, "least score of a pick")
     contamination_mask: bool = setting(
         True, "pick nothing on the carbon film, ice crystals and lumps of dirt much larger than a particle"

@@ -97,8 +97,8 @@ def _judged(field: Compared, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _write_attention(folder: Path, picker: Picker) -> None:
     """Draw the probability and the attention maps of the last sample side by side, on one scale."""
-    scaled = picker.upright(picker.scale(sample(len(samples()) - 1)[0]))
-    planes = {"probability": picker.probability(scaled), **picker.attention(scaled)}
+    scaled, probability = picker.search(sample(len(samples()) - 1)[0])
+    planes = {"probability": probability, **picker.attention(scaled)}
     height, width = (side // 2 for side in scaled.shape)
     size = (width, height)
     tiles = [cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST) for plane in planes.values()]

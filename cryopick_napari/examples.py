@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from cryopick_napari.config import GENERAL, PRESETS, ParticleSize, PickerConfig
 from cryopick_napari.coordinates import match, read_coordinates
@@ -28,6 +29,9 @@ NETWORK_SIDE = 512  # px: the field is cropped no further than to this side ...
 FAINT = 0.8  # peak-to-peak contrast of the average particle, below which the network needs more:
 FAINT_SETTINGS: dict[str, Any] = {"filter_channel": True, "base_features": 16}
 SLIPS, MOST_CONTAMINATED = 2, 0.05  # labelled particles, and share of them: people label a few on carbon, too
+NEIGHBOURS = 1.5  # diameters between particles whose distance tells how near they come to each other
+CLOSEST, KEPT = 0.05, 0.8  # part of those pairs that may be mislabelled; part of the others' distance to keep
+DOUBT = 5  # pairs; so many would have to say otherwise
 FEW = 5  # labelled particles; fewer make no model worth having
 NETWORK_DIAMETERS = 13.5, 20.0  # px: ... as long as a particle's diameter stays between these
 
@@ -189,7 +193,11 @@ def new_picker(
         }
     )
     profile = average_particle(examples, config)
-    fitting = {"polarity": polarity(profile)} | (FAINT_SETTINGS if np.ptp(profile) < FAINT else {})
+    fitting: dict[str, Any] = {
+        "polarity": polarity(profile),
+        "min_distance": least_distance(examples, config),
+    }
+    fitting |= FAINT_SETTINGS if np.ptp(profile) < FAINT else {}
     if _contradict_mask(examples, replace(config, polarity=fitting["polarity"])):
         fitting["contamination_mask"] = False  # what looks like contamination is none here
     config = replace(config, **{name: value for name, value in fitting.items() if name not in chosen})
@@ -239,6 +247,33 @@ def average_particle(examples: Sequence[Example], config: PickerConfig) -> NDArr
         )
     mean: NDArray[np.float64] = total[0] / np.maximum(total[1], 1)
     return mean
+
+
+def least_distance(examples: Sequence[Example], config: PickerConfig) -> float:
+    """Say how near to each other picks may be, by how near labelled particles come.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+    config : PickerConfig
+        Diameter, and the distance that goes where labels say nothing.
+
+    Returns
+    -------
+    float
+        In diameters; never less than that of ``config``. Of the pairs of neighbours, 95 % keep at least 1.25
+        times this distance, if there are many; few of them weigh less.
+    """
+    distances = [np.zeros(0)]
+    for example in examples:
+        yx = example.labels.positives.yx / config.diameter_at(example.micrograph.spacing)
+        first, second = cKDTree(yx).query_pairs(NEIGHBOURS, output_type="ndarray").T
+        distances.append(np.hypot(*(yx[first] - yx[second]).T))
+    known, usual = np.concatenate(distances), config.min_distance
+    if not len(known):
+        return usual
+    near = KEPT * float(np.quantile(known, CLOSEST))
+    return max(usual, round((len(known) * near + DOUBT * usual) / (len(known) + DOUBT), 2))
 
 
 def _contradict_mask(examples: Sequence[Example], config: PickerConfig) -> bool:

@@ -240,15 +240,17 @@ def _kind(path: Path, head: bytes) -> str:
 
 
 def _finite(path: Path, pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """Copy the pixels once, as float32; what is not finite becomes the median of what is."""
+    """Give the pixels as float32 that may be written to; what is not finite becomes the median of what is."""
     with np.errstate(all="ignore"):
-        image = np.array(pixels, dtype=np.float32, order="C")
-    finite = np.isfinite(image)
-    if not finite.any():
-        raise CryopickError(f"{path}: holds no finite number: export it again")
-    if not finite.all():
+        image = np.require(pixels, np.float32, ["C", "W", "O"])
+    lowest, highest = image.min(), image.max()  # not finite if a single pixel is not
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        finite = np.isfinite(image)
+        if not finite.any():
+            raise CryopickError(f"{path}: holds no finite number: export it again")
         image[~finite] = np.median(image[finite], overwrite_input=True)
-    if image.min() == image.max():
+        lowest, highest = image.min(), image.max()
+    if lowest == highest:
         raise CryopickError(f"{path}: is constant (every pixel is {image.flat[0]:g}): export it again")
     return image
 

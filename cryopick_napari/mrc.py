@@ -58,7 +58,10 @@ def mrc_header(path: Path, head: bytes) -> ImageHeader:
 
     def load(frame: int) -> NDArray[Any]:
         before = offset + frame * rows * columns * kind.itemsize
-        return np.memmap(path, dtype=kind, mode="r", offset=before, shape=(rows, columns))
+        # Not mapped into memory: it is copied anyway, and while it is both would count.
+        pixels = np.fromfile(path, kind, rows * columns, offset=before)
+        pixels.shape = rows, columns
+        return pixels
 
     least = offset + max(rows, 0) * max(columns, 0) * max(sections, 0) * kind.itemsize
     return ImageHeader((rows, columns), sections, least, _voxel_size(fields), load)

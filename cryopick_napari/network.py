@@ -39,7 +39,7 @@ class AttentionGate(nn.Module):
 
     def forward(self, g: Tensor, x: Tensor) -> Tensor:
         """Return alpha, (b, 1, h, w) in [0, 1], for the gating signal and the skip of one level."""
-        alpha: Tensor = self.psi(F.relu(self.W_g(g) + self.W_x(x)))
+        alpha: Tensor = self.psi(self.W_g(g).add_(self.W_x(x)).relu_())
         return alpha
 
 
@@ -136,10 +136,10 @@ class UNet(nn.Module):
         maps: dict[str, Tensor] = {}
         for level in reversed(range(self.depth)):
             x = self.up[level](x)
-            skip, alpha = self._gated(level, x, skips.pop())
+            joined, alpha = self._joined(level, x, skips.pop())
             if alpha is not None:
                 maps[f"att{level + 1}"] = _cropped(alpha, height, width, 2**level)
-            x = self.decoder[level](torch.cat([skip, x], dim=1))
+            x = self.decoder[level](joined)
         return _cropped(self._logits(x), height, width, 1), dict(sorted(maps.items()))
 
     def attention_parameters(self) -> Iterator[nn.Parameter]:
@@ -152,9 +152,9 @@ class UNet(nn.Module):
             logits: Tensor = self.head(features.float())
         return logits
 
-    def _gated(self, level: int, gating: Tensor, skip: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Weigh the skip of a level; a plain U-Net leaves it as it is."""
-        return skip, None
+    def _joined(self, level: int, gating: Tensor, skip: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Join a level's skip to what comes from below; also return the maps that the skip was weighed by."""
+        return torch.cat([skip, gating], dim=1), None
 
 
 class AttentionUNet(UNet):
@@ -231,14 +231,19 @@ class AttentionUNet(UNet):
             part.parameters() for part in (self.gates, self.spatial, self.combine)
         )
 
-    def _gated(self, level: int, gating: Tensor, skip: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _joined(self, level: int, gating: Tensor, skip: Tensor) -> tuple[Tensor, Tensor | None]:
         maps = self._maps(level, gating, skip)
         if maps is None:
-            return skip, None
-        if not self.combine:
-            return maps * skip, maps
-        weighed = torch.cat([alpha * skip for alpha in torch.split(maps, 1, dim=1)], dim=1)
-        return self.combine[level](weighed), maps
+            return super()._joined(level, gating, skip)
+        if self.combine:
+            weighed = torch.cat([alpha * skip for alpha in torch.split(maps, 1, dim=1)], dim=1)
+            return torch.cat([self.combine[level](weighed), gating], dim=1), maps
+        if torch.is_grad_enabled():
+            return torch.cat([maps * skip, gating], dim=1), maps
+        # To pick, the skip is weighed where it has been copied to anyway.
+        joined = torch.cat([skip, gating], dim=1)
+        joined[:, : skip.shape[1]] *= maps
+        return joined, maps
 
     def _maps(self, level: int, gating: Tensor, skip: Tensor) -> Tensor | None:
         """Make what the skip of a level is multiplied by: one map, or one a head."""

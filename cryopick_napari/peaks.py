@@ -61,12 +61,17 @@ def highest_near(image: NDArray[np.float32], yx: NDArray[np.float32], radius: fl
 def spaced(yx: NDArray[np.float64], distance: float) -> NDArray[np.intp]:
     """Choose positions (n, 2), first come first served, none nearer than ``distance`` px to another."""
     keep = np.ones(len(yx), dtype=bool)
-    if len(yx) and distance > 0:
-        tree = cKDTree(yx)
-        near = tree.query_ball_tree(tree, np.nextafter(distance, 0))
-        for index, neighbours in enumerate(near):
-            if keep[index]:
-                keep[[other for other in neighbours if other > index]] = False
+    if not len(yx) or distance <= 0:
+        return np.flatnonzero(keep)
+    pairs = cKDTree(yx).query_pairs(np.nextafter(distance, 0), output_type="ndarray")
+    first, later = np.sort(pairs, axis=1).T
+    while len(first):
+        # Those that nothing earlier is near stay, whatever else is decided; they drive the later ones out.
+        stays = np.ones(len(yx), dtype=bool)
+        stays[later] = False
+        keep[later[stays[first]]] = False
+        left = keep[later] & keep[first]
+        first, later = first[left], later[left]
     return np.flatnonzero(keep)
 
 

@@ -90,12 +90,33 @@ class Picker:
 
     def upright(self, scaled: Scaled) -> Scaled:
         """Invert a field whose particles are bright where the training's were dark, or the reverse."""
-        views = (scaled, scaled.inverted())
-        # On contamination too: which side of an edge it is on depends on what is being found out.
-        maps = (probability_map(self.network, view.image, False, view.live) for view in views)
+        return self._upright(scaled)[0]
+
+    def search(self, micrograph: Micrograph) -> tuple[Scaled, NDArray[np.float32]]:
+        """Bring a micrograph of either polarity to the network's scale, and run the network over it.
+
+        Returns
+        -------
+        Scaled
+            `upright`.
+        (h, w) float32
+            Its `probability`.
+        """
+        scaled, first = self._upright(self.scale(micrograph))
+        return scaled, probability_map(self.network, scaled.image, self.config.averaging, scaled.valid, first)
+
+    @torch.inference_mode()
+    def _upright(self, scaled: Scaled) -> tuple[Scaled, Tensor]:
+        """Turn a field upright; also return the network's answer (h, w) to it, not averaged."""
+        views = scaled, scaled.inverted()
+        answers = [_answer(self.network, view.image) for view in views]
         # Only what exceeds the threshold: the background's low probability adds up to more than particles do.
-        as_is, inverse = ((probability - self.config.threshold).clip(0).sum() for probability in maps)
-        return scaled.inverted() if inverse > CLEARLY * as_is else scaled
+        # On contamination too: which side of an edge it is on depends on what is being found out.
+        as_is, inverse = (
+            float((answer * scaled.live - self.config.threshold).clip(0).sum()) for answer in answers
+        )
+        is_inverted = inverse > CLEARLY * as_is
+        return views[is_inverted], answers[is_inverted]
 
     def probability(self, scaled: Scaled) -> NDArray[np.float32]:
         """Return the probability (h, w) that a pixel belongs to a particle's centre; 0 where none may lie."""
@@ -147,8 +168,8 @@ class Picker:
         Picks
             In pixels of the micrograph, best first.
         """
-        scaled = self.upright(self.scale(micrograph))
-        found = self.picks(self.probability(scaled), scaled)
+        scaled, probability = self.search(micrograph)
+        found = self.picks(probability, scaled)
         return found.above(self.config.threshold if threshold is None else threshold)
 
     def save(self, path: str | Path) -> None:
@@ -186,22 +207,40 @@ class Picker:
 
 @torch.inference_mode()
 def probability_map(
-    network: PickingNetwork, image: Tensor, averaging: bool, valid: Tensor | None = None
+    network: PickingNetwork,
+    image: Tensor,
+    averaging: bool,
+    valid: Tensor | None = None,
+    first: Tensor | None = None,
 ) -> NDArray[np.float32]:
     """Run a network over an image (h, w), averaged over the 8 flips and turns if wanted.
+
+    Parameters
+    ----------
+    network : PickingNetwork
+    image : (h, w) tensor
+    averaging : bool
+    valid : (h, w) bool tensor, optional
+    first : (h, w) tensor, optional
+        The answer to the image as it is, where that is known already.
 
     Returns
     -------
     (h, w) float32
         In [0, 1]; 0 where ``valid`` is false.
     """
-    views = [(turn, flip) for turn in range(4) for flip in (False, True)] if averaging else [(0, False)]
-    total = torch.zeros_like(image)
+    total = _answer(network, image) if first is None else first.clone()
+    views = [(turn, flip) for turn in range(4) for flip in (False, True)][1:] if averaging else []
     for turn, flip in views:
         view = image.rot90(turn, (0, 1))
-        with autocast(image.device, "auto"):
-            logits = network((view.flip(1) if flip else view)[None, None])[0, 0]
-        answer = logits.float().sigmoid()
+        answer = _answer(network, view.flip(1) if flip else view)
         total += (answer.flip(1) if flip else answer).rot90(-turn, (0, 1))
-    total /= len(views)
+    total /= len(views) + 1
     return (total if valid is None else total * valid).cpu().numpy()
+
+
+def _answer(network: PickingNetwork, image: Tensor) -> Tensor:
+    """Run a network over an image (h, w) as it is: the probability (h, w)."""
+    with autocast(image.device, "auto"):
+        logits: Tensor = network(image[None, None])[0, 0]
+    return logits.float().sigmoid()

@@ -92,8 +92,8 @@ def pick_remaining(
         if (yield step):
             return step
         try:
-            scaled = picker.upright(picker.scale(read_micrograph(path, spacing)))
-            picks = picker.picks(picker.probability(scaled), scaled, min_distance)
+            scaled, probability = picker.search(read_micrograph(path, spacing))
+            picks = picker.picks(probability, scaled, min_distance)
         except CryopickError as error:
             step = Step(step.done + 1, len(missing), path, in_short(error, path))
             continue

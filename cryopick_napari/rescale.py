@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
@@ -17,6 +18,7 @@ from cryopick_napari.micrograph import Micrograph
 
 DEAD_ACTIVITY = 0.05  # fraction of the median grey-value step below which an area is dead (smeared, padded)
 BACKGROUND_DIAMETERS = 2.0  # sigma of the background, in particle diameters
+ROWS_AT_ONCE = 256  # of a large field: what is made of them stays in the processor's cache
 CLIP = 6.0  # robust standard deviations: gold and ice must not dominate
 
 
@@ -78,7 +80,7 @@ class Scaled:
         return replace(self, dirt=(self.dirt[0] & clean, self.dirt[1] & clean))
 
 
-def fourier_resize(image: Tensor, shape: tuple[int, int]) -> Tensor:
+def fourier_resize(image: Tensor, shape: tuple[int, int], live: Tensor | None = None) -> Tensor:
     """Resample an image by cropping or padding its spectrum.
 
     Pixel (0, 0) stays where it is, whatever the parity of the sides: pixel j of the result lies
@@ -90,6 +92,8 @@ def fourier_resize(image: Tensor, shape: tuple[int, int]) -> Tensor:
         Grey values.
     shape : (int, int)
         Rows and columns of the result.
+    live : (h', w') bool tensor, optional
+        At any scale: dead areas are taken to have the mean grey value of the others.
 
     Returns
     -------
@@ -98,12 +102,14 @@ def fourier_resize(image: Tensor, shape: tuple[int, int]) -> Tensor:
     """
     rows, columns = (min(old, new) for old, new in zip(image.shape, shape, strict=True))
     positive, negative, width = (rows + 1) // 2, (rows - 1) // 2, (columns + 1) // 2
-    source = torch.fft.rfft2(image, norm="forward")
+    # The spectrum is cropped along the rows at once: most of the other transforms would be thrown away.
+    along = [torch.fft.rfft(block, norm="forward")[:, :width].clone() for block in _filled(image, live)]
+    source = torch.fft.fft(torch.cat(along), dim=0, norm="forward")
     spectrum = source.new_zeros(shape[0], shape[1] // 2 + 1)
     # The Nyquist row and column of an even side have no mirror image: they are left out.
-    spectrum[:positive, :width] = source[:positive, :width]
+    spectrum[:positive, :width] = source[:positive]
     if negative:
-        spectrum[-negative:, :width] = source[-negative:, :width]
+        spectrum[-negative:, :width] = source[-negative:]
     resized: Tensor = torch.fft.irfft2(spectrum, s=shape, norm="forward")
     return resized
 
@@ -161,8 +167,10 @@ def _scaled(
     shape = max(1, round(height * factor)), max(1, round(width * factor))
     source = torch.from_numpy(micrograph.image).to(device)
     live = _active(source, shape)
-    source = source if live.all() else _filled(source, live)
-    small = fourier_resize(source, shape) if shape != micrograph.shape else source
+    if shape == micrograph.shape:
+        small = torch.cat(list(_filled(source, live)))
+    else:
+        small = fourier_resize(source, shape, live)
     ratio = height / shape[0], width / shape[1]
     if micrograph.mask is not None:
         live &= ~torch.from_numpy(resampled(micrograph.mask, micrograph.shape, shape)).to(device)
@@ -191,7 +199,9 @@ def normalised(image: Tensor, valid: Tensor, sigma: float) -> Tensor:
         In robust standard deviations (1.4826 MAD), clipped at 6.
     """
     centred = (image - median(image[valid])) * valid
-    background = blurred(centred, sigma) / blurred(valid.to(image.dtype), sigma).clamp(min=1e-3)
+    background = blurred(centred, sigma)
+    if not valid.all():
+        background = background / blurred(valid.to(image.dtype), sigma).clamp(min=1e-3)
     flat = centred - background
     inside = flat[valid]
     middle = median(inside)
@@ -223,8 +233,7 @@ def _active(image: Tensor, shape: tuple[int, int]) -> Tensor:
     for axis in (0, 1):
         if image.shape[axis] == 1:
             continue
-        steps = torch.diff(image, dim=axis).abs_()
-        pooled = F.interpolate(steps[None, None], size=shape, mode="area")[0, 0]
+        pooled = _mean_steps(image, shape, axis)
         # A live pixel between quiet ones (or the reverse) is chance: decide over 5 x 5.
         smooth = F.avg_pool2d(pooled[None, None], 5, stride=1, padding=2, count_include_pad=False)[0, 0]
         alive &= smooth > DEAD_ACTIVITY * smooth[smooth > 0].median()
@@ -234,7 +243,34 @@ def _active(image: Tensor, shape: tuple[int, int]) -> Tensor:
     return alive if alive.any() else torch.ones_like(alive)
 
 
-def _filled(image: Tensor, valid: Tensor) -> Tensor:
-    """Give dead areas the mean of the others: the edges of a padding would ring through the whole field."""
-    alive = F.interpolate(valid[None, None].float(), size=image.shape, mode="nearest")[0, 0] > 0
-    return torch.where(alive, image, (image * alive).sum() / alive.sum())
+def _mean_steps(image: Tensor, shape: tuple[int, int], axis: int) -> Tensor:
+    """Average the steps between neighbours along an axis over the pixels of another scale."""
+    below = int(axis == 0)  # rows that a block needs of the next
+    parts = []
+    for start in range(0, image.shape[0] - below, ROWS_AT_ONCE):
+        steps = torch.diff(image[start : start + ROWS_AT_ONCE + below], dim=axis).abs_()
+        parts.append(F.adaptive_avg_pool1d(steps, shape[1]))
+    return F.interpolate(torch.cat(parts)[None, None], size=shape, mode="area")[0, 0]
+
+
+def _filled(image: Tensor, live: Tensor | None) -> Iterator[Tensor]:
+    """Go through an image some rows at a time, its dead areas given the mean of the others.
+
+    The edges of a padding would ring through the whole field.
+    """
+    blocks = torch.split(image, ROWS_AT_ONCE)
+    if live is None or live.all():
+        yield from blocks
+        return
+    rows, columns = (
+        torch.arange(side, device=image.device) * small // side
+        for side, small in zip(image.shape, live.shape, strict=True)
+    )
+    alive = live[:, columns]
+    here = torch.split(rows, ROWS_AT_ONCE)  # the rows of ``live`` that those of a block lie on
+    total = sum(
+        float((block * alive[of]).sum(dtype=torch.float64)) for block, of in zip(blocks, here, strict=True)
+    )
+    mean = total / max(1, sum(int(alive[of].sum()) for of in here))
+    for block, of in zip(blocks, here, strict=True):
+        yield block.masked_fill(~alive[of], mean)

@@ -158,14 +158,20 @@ def one_by_one(output: Output, tasks: Sequence[Task]) -> Results:
 
 
 def picked_in_turn(picker: Picker, settings: PickSettings, tasks: Sequence[Task]) -> Iterator[Picked]:
-    """Pick micrographs and write their files, reading one ahead.
+    """Pick micrographs and write their files, reading and scaling one ahead.
 
     Raises
     ------
     CryopickError
         If coordinates cannot be written; other troubles are told in the results.
     """
-    with closing(read_ahead(lambda task: read(task.path, settings), tasks)) as coming:
+
+    def scaled(task: Task) -> Micrograph:
+        micrograph = read(task.path, settings)
+        picker.scale(micrograph)  # which is kept as long as the micrograph is
+        return micrograph
+
+    with closing(read_ahead(scaled, tasks)) as coming:
         for task, future in coming:
             picked = _picked(picker, settings, task, future)
             del future  # and with it the micrograph

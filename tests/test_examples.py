@@ -7,7 +7,14 @@ from drawing import SPACED, drawn_micrograph
 
 from cryopick_napari.config import PRESETS, ParticleSize, PickerConfig
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.examples import average_particle, load_examples, network_diameter, new_picker, polarity
+from cryopick_napari.examples import (
+    average_particle,
+    least_distance,
+    load_examples,
+    network_diameter,
+    new_picker,
+    polarity,
+)
 from cryopick_napari.labels import Example, Labels
 from cryopick_napari.micrograph import Micrograph, write_mrc
 from cryopick_napari.network import UNet
@@ -120,6 +127,33 @@ def test_polarity_is_seen_in_the_labels_unless_it_is_said(height, found):
     assert new_picker([example(height)], radius=4.5, settings=SMALL).config.polarity == found
     said = new_picker([example(height)], radius=4.5, settings={**SMALL, "polarity": "light"})
     assert said.config.polarity == "light"
+
+
+def lattice(apart, count):
+    """Label particles in rows, all ``apart`` px from their nearest neighbours."""
+    rows, columns = np.mgrid[:count, :count].reshape(2, -1) * apart + 12.0
+    shape = (int(rows.max()) + 12,) * 2
+    yx = np.stack([rows, columns], axis=1)
+    return Example(drawn_micrograph(yx, shape), Labels(Picks.of(yx)))
+
+
+def test_picks_keep_the_distance_that_labelled_particles_keep():
+    def least(*examples, **settings):
+        return new_picker(examples, radius=4.5, settings={**SMALL, **settings}).config.min_distance
+
+    assert least(lattice(9, 10)) == pytest.approx(0.8, abs=0.01)
+    assert least(lattice(9, 10), lattice(9, 8)) == pytest.approx(0.8, abs=0.01)
+    assert 0.5 < least(lattice(9, 2)) < 0.7  # of few pairs, less is believed
+    assert least(lattice(5, 10)) == 0.5  # never less than by default
+    assert least(lattice(14, 10)) == 0.5  # those are no neighbours
+    assert least(lattice(9, 10), min_distance=0.6) == 0.6
+
+
+def test_a_few_particles_labelled_twice_change_no_distance():
+    once = lattice(9, 10)
+    yx = once.labels.positives.yx
+    twice = Example(once.micrograph, Labels(Picks.of(np.concatenate([yx, yx[::20] + 1.0]))))
+    assert least_distance([twice], PickerConfig(9)) == pytest.approx(0.8, abs=0.02)
 
 
 def test_only_faint_particles_get_the_matched_filter_unless_it_is_said():

@@ -70,8 +70,7 @@ class FittedUNet:
 
     def look(self, micrograph: Micrograph) -> Seen:
         """Look at a field as `Picker.pick` does."""
-        scaled = self.picker.upright(self.picker.scale(micrograph))
-        probability = self.picker.probability(scaled)
+        scaled, probability = self.picker.search(micrograph)
         return Seen(scaled, probability, self.picker.picks(probability, scaled))
 
 
