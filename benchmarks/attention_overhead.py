@@ -1,4 +1,4 @@
-"""What attention gates cost: `AttentionUNet` against `UNet`, forward and training step, in one run."""
+"""What attention gates cost against a plain U-Net: forward pass, as in picking, and training step."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal
 
 import torch
 
 from benchmarks.machine import save
 from cryopick_napari.config import PRESETS, PickerConfig
-from cryopick_napari.devices import resolve_device
-from cryopick_napari.network import AttentionUNet, UNet
+from cryopick_napari.devices import autocast, resolve_device
+from cryopick_napari.folding import folded
+from cryopick_napari.picker import Picker
 
 
 def seconds(action: Callable[[], object], device: torch.device) -> float:
@@ -24,27 +27,32 @@ def seconds(action: Callable[[], object], device: torch.device) -> float:
 
 
 def actions(
-    kind: type[UNet], preset: str, side: int, crops: int, device: torch.device
+    gate: Literal["additive", "none"],
+    preset: str,
+    side: int,
+    crops: int,
+    device: torch.device,
+    precision: str,
 ) -> dict[str, Callable[[], object]]:
-    settings = PickerConfig(**PRESETS[preset].picker)
-    network = kind(base_features=settings.base_features, depth=settings.depth)
-    network = network.to(device, memory_format=torch.channels_last)
+    picker = Picker.new(replace(PickerConfig(**PRESETS[preset].picker), gate=gate)).to(device)
+    network, quick = picker.network, folded(picker).network
     adamw = torch.optim.AdamW(network.parameters())
     field = torch.randn(1, 1, side, side, device=device)
     batch = torch.randn(crops, 1, 128, 128, device=device)
 
     def forward() -> None:
-        network.eval()
-        with torch.inference_mode():
-            network(field)
+        with torch.inference_mode(), autocast(device, precision):
+            quick(field)
 
     def step() -> None:
         network.train()
         adamw.zero_grad()
-        network(batch).square().mean().backward()
+        with autocast(device, precision):
+            logits = network(batch)
+        logits.square().mean().backward()
         adamw.step()
 
-    return {"forward": forward, "training step": step}
+    return {"forward, folded": forward, "training step": step}
 
 
 def main() -> None:
@@ -54,21 +62,22 @@ def main() -> None:
     parser.add_argument("--crops", type=int, default=4, help="of 128 x 128 px in a training step")
     parser.add_argument("--runs", type=int, default=7, help="in turn, after one that does not count")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto", help="auto, float32, bfloat16 or float16")
     options = parser.parse_args()
     device = resolve_device(options.device)
-    both = [
-        actions(kind, options.preset, options.side, options.crops, device) for kind in (AttentionUNet, UNet)
-    ]
+    sizes = options.preset, options.side, options.crops
+    gates: tuple[Literal["additive", "none"], ...] = ("additive", "none")
+    both = [actions(gate, *sizes, device, options.precision) for gate in gates]
     rows = ["| | Attention U-Net, s | U-Net, s | ratio (median of pairs) |", "|---|---|---|---|"]
     for name in both[0]:
         pairs = [[seconds(each[name], device) for each in both] for _ in range(options.runs + 1)][1:]
         attention, plain = (statistics.median(times) for times in zip(*pairs, strict=True))
         ratio = statistics.median(first / second for first, second in pairs)
         rows.append(f"| {name} | {attention:.3f} | {plain:.3f} | {ratio:.3f} |")
-    rows.append(f"\nForward: one field of {options.side} x {options.side} px, float32.")
-    rows.append(f"Step: {options.crops} crops of 128 x 128 px, float32.")
+    rows.append(f"\nForward: one field of {options.side} x {options.side} px.")
+    rows.append(f"Step: {options.crops} crops of 128 x 128 px. Precision: {options.precision}.")
     command = f"python -m benchmarks.attention_overhead --preset {options.preset}"
-    command += f" --crops {options.crops} --runs {options.runs}"
+    command += f" --crops {options.crops} --runs {options.runs} --precision {options.precision}"
     save("attention_overhead", command, "\n".join(rows))
 
 
