@@ -19,6 +19,7 @@ from cryopick_napari.micrograph import Micrograph
 DEAD_ACTIVITY = 0.05  # fraction of the median grey-value step below which an area is dead (smeared, padded)
 BACKGROUND_DIAMETERS = 2.0  # sigma of the background, in particle diameters
 ROWS_AT_ONCE = 256  # of a large field: what is made of them stays in the processor's cache
+SLIVER = 0.5  # particle diameters; no narrower strip of ground holds one that could be told
 CLIP = 6.0  # robust standard deviations: gold and ice must not dominate
 
 
@@ -166,7 +167,7 @@ def _scaled(
     height, width = micrograph.shape
     shape = max(1, round(height * factor)), max(1, round(width * factor))
     source = torch.from_numpy(micrograph.image).to(device)
-    live = _active(source, shape)
+    live = _opened(_active(source, shape), round(SLIVER * diameter * factor))
     if shape == micrograph.shape:
         small = torch.cat(list(_filled(source, live)))
     else:
@@ -242,6 +243,17 @@ def _active(image: Tensor, shape: tuple[int, int]) -> Tensor:
     alive = F.max_pool2d(dead, (1, 7), stride=1, padding=(0, 3))[0] == 0
     # Nothing alive (a drawing, a constant field let through) is better treated as all alive.
     return alive if alive.any() else torch.ones_like(alive)
+
+
+def _opened(live: Tensor, width: int) -> Tensor:
+    """Give up slivers of ground (h, w) that are narrower than ``width`` px, as between a padding and the edge."""
+    if width < 2 or width > min(live.shape):
+        return live
+    reach = (width - 1, width - 1)
+    # The ground beyond the field's edge counts as dead.
+    narrow = F.max_pool2d(F.pad((~live)[None].float(), reach * 2, value=1.0), width, stride=1)
+    opened = F.max_pool2d(1 - narrow, width, stride=1)[0] > 0
+    return opened if opened.any() else live
 
 
 def _mean_steps(image: Tensor, shape: tuple[int, int], axis: int) -> Tensor:
