@@ -110,6 +110,18 @@ def test_upright_turns_what_the_training_would_not_know():
     assert DETECTOR.upright(undecided) is undecided
 
 
+@pytest.mark.parametrize("averaging", [False, True])
+@pytest.mark.parametrize("height", [-4.0, 4.0])
+def test_a_search_gives_the_field_upright_and_its_probability(height, averaging):
+    picker = blob_detector(replace(CONFIG, averaging=averaging))
+    micrograph = drawn_micrograph(height=height)
+    scaled, probability = picker.search(micrograph)
+    expected = picker.upright(picker.scale(micrograph))
+    assert torch.equal(scaled.image, expected.image)
+    np.testing.assert_allclose(probability, picker.probability(expected), atol=1e-6)
+    assert probability.max() > 0.9
+
+
 def test_half_the_pixel_size_doubles_the_positions():
     picker = blob_detector(replace(CONFIG, spacing=2.0))
     coarse = picker.pick(drawn_micrograph(spacing=2.0))

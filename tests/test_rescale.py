@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import torch
 from drawing import gaussians, noise
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.ndimage import binary_opening
 
 from cryopick_napari.micrograph import Micrograph
-from cryopick_napari.rescale import CLIP, blurred, fourier_resize, median, to_network_scale
+from cryopick_napari.rescale import CLIP, _opened, blurred, fourier_resize, median, to_network_scale
 
 SOURCES = [(96, 120), (97, 121), (96, 121), (97, 120)]
 TARGETS = [(32, 40), (33, 41), (32, 41), (33, 40)]
@@ -174,6 +178,43 @@ def test_dead_borders_are_marked_and_carry_zero(fill, side):
     assert not scaled.valid[deep].any()
     assert scaled.valid[live].all()
     assert not scaled.image[~scaled.valid].any()
+
+
+def test_a_sliver_between_a_padding_and_the_edge_is_dead_too():
+    image = noise((480, 540)) + 100
+    image[400:465] = image[399]  # smeared, but for the last 15 rows: a third of a particle
+    live = scaled_of(image).live
+    assert not live[-20:].any()
+    assert live[:-35].all()
+    image[400:440] = noise((40, 540), 1) + 100  # now a whole particle finds room beyond a dead band
+    assert scaled_of(image).live[:140].all()
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    arrays(
+        bool,
+        st.tuples(st.integers(8, 20), st.integers(8, 20)),
+        elements=st.sampled_from([True] * 9 + [False]),
+    ),
+    st.integers(2, 8),
+)
+def test_slivers_are_given_up_as_a_morphological_opening_does(live, width):
+    expected = binary_opening(live, np.ones((width, width)))
+    expected = expected if expected.any() else live
+    np.testing.assert_array_equal(_opened(torch.from_numpy(live), width), expected)
+
+
+@pytest.mark.parametrize("shape", [(240, 270), (241, 269)])
+@pytest.mark.parametrize("small", [(60, 68), (57, 61)])
+def test_resizing_with_dead_ground_is_resizing_the_field_filled_with_its_mean(shape, small):
+    image, live = noise(shape), np.ones(small, bool)
+    live[:13], live[:, -9:] = False, False
+    rows, columns = (np.arange(side) * few // side for side, few in zip(shape, small, strict=True))
+    alive = live[rows][:, columns]
+    filled = np.where(alive, image, image[alive].mean(dtype=np.float64)).astype(np.float32)
+    found = fourier_resize(torch.from_numpy(image), (48, 52), torch.from_numpy(live))
+    np.testing.assert_allclose(found, resized(filled, (48, 52)), atol=1e-5)
 
 
 @pytest.mark.parametrize("level", [0, 100, 5000])
