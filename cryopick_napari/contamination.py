@@ -34,6 +34,7 @@ ONE_SIDE = 0.5  # share of its edges, net, that an area must see from their dens
 LUMP = 1.25  # diameters of the disc that a lump fills
 LUMP_DENSITY = 5.0  # over that disc
 SURROUNDINGS = 14.0  # diameters
+WHOLE = 0.3  # diameters from dead ground; nearer, a particle is cut
 MARGIN = 0.5  # diameters around contamination: a pick there is of its edge
 
 
@@ -67,6 +68,25 @@ def contamination(image: Image, live: Mask, diameter: float) -> tuple[Mask, Mask
     bright_film, dark_film = _films(small, alive)
     bright, dark = bright_film | _lumps(flat), dark_film | _lumps(-flat)
     return _grown(bright, live.shape) & live, _grown(dark, live.shape) & live
+
+
+def beside_dead(live: Mask, diameter: float) -> Mask:
+    """Mark live ground so near to dead areas that a particle there would not be whole.
+
+    Parameters
+    ----------
+    live : (h, w) bool
+        Already without the pixels that hold a bit of both.
+    diameter : float
+        Of a particle, px.
+
+    Returns
+    -------
+    (h, w) bool
+        Ground at the edge of the field is not near anything dead.
+    """
+    near: Mask = cv2.dilate((~live).astype(np.uint8), _disc(2 * WHOLE * diameter)) > 0
+    return near & live
 
 
 def resampled(mask: Mask, source: tuple[int, int], shape: tuple[int, int]) -> Mask:

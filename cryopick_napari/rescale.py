@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cryopick_napari.config import PickerConfig
-from cryopick_napari.contamination import contamination, resampled
+from cryopick_napari.contamination import beside_dead, contamination, resampled
 from cryopick_napari.micrograph import Micrograph
 
 DEAD_ACTIVITY = 0.05  # fraction of the median grey-value step below which an area is dead (smeared, padded)
@@ -34,7 +34,8 @@ class Scaled:
     live : (h, w) bool tensor
         False in dead areas, and in those that a mask of another program leaves out.
     dirt : pair of (h, w) bool tensors
-        Contamination if dense matter is bright, as it is here, and if it is dark.
+        Contamination if dense matter is bright, as it is here, and if it is dark; and in both what is too
+        near to a dead area for a whole particle.
     ratio : (float, float)
         Source pixels per scaled pixel, rows and columns, as they really came out.
     shape : (int, int)
@@ -173,13 +174,15 @@ def _scaled(
     else:
         small = fourier_resize(source, shape, live)
     ratio = height / shape[0], width / shape[1]
+    on_scale = diameter / float(np.mean(ratio))
+    cut = beside_dead(live.cpu().numpy(), on_scale)
     if micrograph.mask is not None:
         live &= ~torch.from_numpy(resampled(micrograph.mask, micrograph.shape, shape)).to(device)
     sigma = BACKGROUND_DIAMETERS * diameter * factor
     image = normalised(small, live, sigma) if live.any() else torch.zeros_like(small)  # all masked
-    found = contamination(small.cpu().numpy(), live.cpu().numpy(), diameter * factor)
-    dirt = torch.from_numpy(found[0]).to(device), torch.from_numpy(found[1]).to(device)
-    return Scaled(image, live, dirt, ratio, micrograph.shape, diameter / float(np.mean(ratio)))
+    bright, dark = contamination(small.cpu().numpy(), live.cpu().numpy(), diameter * factor)
+    dirt = torch.from_numpy(bright | cut).to(device), torch.from_numpy(dark | cut).to(device)
+    return Scaled(image, live, dirt, ratio, micrograph.shape, on_scale)
 
 
 def normalised(image: Tensor, valid: Tensor, sigma: float) -> Tensor:
@@ -246,7 +249,7 @@ def _active(image: Tensor, shape: tuple[int, int]) -> Tensor:
 
 
 def _opened(live: Tensor, width: int) -> Tensor:
-    """Give up slivers of ground (h, w) that are narrower than ``width`` px, as between a padding and the edge."""
+    """Give up slivers of ground (h, w) narrower than ``width`` px, as between a padding and the edge."""
     if width < 2 or width > min(live.shape):
         return live
     reach = (width - 1, width - 1)

@@ -57,7 +57,11 @@ def test_nothing_is_picked_on_the_film_unless_it_is_asked_for(model, capsys):
     assert on_film(clean) == 0
     assert on_film(everything) >= 10
     kept = {tuple(place) for place in everything.yx.tolist()}
-    assert {tuple(place) for place in clean.yx.tolist()} < kept  # elsewhere nothing is another
+    # Elsewhere nothing is another; beside the film a pick on it may have driven one out.
+    diameter = SAMPLE_DIAMETER / (sample(2)[0].spacing or 1)
+    far = clean.where(FILM.depth(*clean.yx.T.astype(float)) > diameter)
+    assert {tuple(place) for place in far.yx.tolist()} < kept
+    assert len(far) > 20
 
 
 def test_a_mask_that_was_written_does_the_same_when_it_is_given(model):

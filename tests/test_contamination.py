@@ -4,12 +4,12 @@ import time
 
 import numpy as np
 import pytest
-from drawing import noise
+from drawing import drawn_micrograph, noise
 
 from cryopick_napari.config import PickerConfig
-from cryopick_napari.contamination import contamination, resampled
+from cryopick_napari.contamination import beside_dead, contamination, resampled
 from cryopick_napari.examples import new_picker
-from cryopick_napari.fields import prepare
+from cryopick_napari.fields import inside, prepare
 from cryopick_napari.labels import Example, Labels
 from cryopick_napari.micrograph import Micrograph, read_micrograph
 from cryopick_napari.picks import Picks
@@ -116,7 +116,25 @@ def test_a_smeared_border_is_no_edge(data):
     scaled = looked_at(read_micrograph(path, 1.77), 191)
     assert not scaled.valid[:8].any()
     assert not scaled.valid[:, :6].any()
-    assert not dirt(scaled).any()
+    cut = beside_dead(scaled.live.numpy(), scaled.diameter)
+    np.testing.assert_array_equal(dirt(scaled), cut)
+
+
+@pytest.mark.parametrize("height", [-4.0, 4.0])
+def test_a_particle_cut_by_a_dead_area_is_left_out_but_not_at_the_edge_of_the_field(height):
+    whole = drawn_micrograph(shape=(96, 90), height=height)
+    image = whole.image.copy()
+    image[:16] = image[16]  # the first particle lies at row 15.3
+    scaled = looked_at(Micrograph(image), 9)
+    valid = scaled.valid.numpy()
+    first_live = int(np.flatnonzero(scaled.live.numpy().any(axis=1))[0])
+    assert 0.3 * 9 - 1 <= int(np.flatnonzero(valid.any(axis=1))[0]) - first_live <= 0.3 * 9 + 1
+    assert valid[-1].all()
+    assert valid[40:, 0].all()
+    example = Example(Micrograph(image), Labels(Picks.of([(first_live + 1.0, 40.0)])))
+    assert inside(
+        np.float32([(first_live + 1, 40)]), prepare(example, PickerConfig(9, network_diameter=9)).usable
+    )
 
 
 def test_the_negative_of_a_field_has_the_same_contamination():
