@@ -129,11 +129,15 @@ def draw(chart: Chart, figure: Figure, look: Look = ON_PAPER) -> Axes:
     Axes
         The dots of each series can be picked.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure.set_facecolor(look.paper)
     axes = figure.add_subplot()
     axes.set_facecolor(look.paper)
     for number, one in enumerate(chart.series):
         _draw_series(axes, chart.kind, one, look.colours[number % len(look.colours)], number)
+    if chart.kind == "bars":
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))  # there is no half of one
     axes.set_xlabel(chart.x, color=look.ink)
     axes.set_ylabel(chart.y, color=look.ink)
     axes.tick_params(colors=look.ink)

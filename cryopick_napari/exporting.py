@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from cryopick_napari.coordinates import FORMATS, CoordinateSet, targets, write_coordinates
+from cryopick_napari.coordinates import FORMATS, SUFFIX, CoordinateSet, targets, write_coordinates
 from cryopick_napari.coordinates.naming import absolute, name_from
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.material import Choice, Material, chosen
 
+ANYTHING = (".csv", ".txt")  # endings of files that may not be coordinates at all
 RELION_PROJECT = "default_pipeline.star"  # lies in the folder of every RELION project
 ADVICE = {
     "relion": "In RELION: Particle extraction, Input coordinates = {index}",
@@ -59,12 +60,13 @@ class Summary:
 
 @dataclass(frozen=True)
 class Written:
-    """What was written, where, and what to do with it."""
+    """What was written, where, and what to do with it; and what is there of earlier exports."""
 
     summary: Summary
     folder: Path
     files: tuple[Path, ...]
     advice: str
+    older: tuple[Path, ...] = ()
 
 
 class FilesExistError(CryopickError):
@@ -130,7 +132,7 @@ def export(
     advice = ADVICE[format].format(folder=folder, index=folder / (FORMATS[format].index or ""))
     if format == "relion" and not root.is_relative_to(project):
         advice += NO_PROJECT
-    return Written(total, folder, tuple(files), advice)
+    return Written(total, folder, tuple(files), advice, _older(files, folder, format))
 
 
 def relion_project(folder: Path) -> Path:
@@ -148,6 +150,15 @@ def _standing(names: Sequence[str], folder: Path, format: str, root: Path) -> li
     index = FORMATS[format].index
     own = () if FORMATS[format].is_one_file else targets(names, folder, format, root).values()
     return [file for file in (*own, *([folder / index] if index else [])) if file.exists()]
+
+
+def _older(files: Sequence[Path], folder: Path, format: str) -> tuple[Path, ...]:
+    """List the coordinates of the same kind that an export has left beside its own."""
+    suffix, index = SUFFIX[format], FORMATS[format].index
+    if FORMATS[format].is_one_file or suffix in ANYTHING:
+        return ()
+    own = {*files, *([folder / index] if index else [])}
+    return tuple(sorted(set(folder.glob(f"*{suffix}")) - own))
 
 
 def _chosen_sets(materials: Iterable[Material], choice: Choice) -> tuple[dict[Path, CoordinateSet], Summary]:

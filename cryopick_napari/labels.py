@@ -95,3 +95,12 @@ def areas_mask(
         corners = np.rint(polygon / np.asarray(ratio))[:, ::-1].astype(np.int32)
         cv2.fillPoly(mask, [corners], 1)
     return mask.astype(bool)
+
+
+def outside(picks: Picks, polygons: tuple[Polygon, ...], shape: tuple[int, int]) -> Picks:
+    """Leave out the picks that lie in areas of a field of this shape, px."""
+    if not polygons or not len(picks):
+        return picks
+    mask = areas_mask(polygons, shape, (1.0, 1.0))
+    rows, columns = np.clip(np.rint(picks.yx).astype(int), 0, np.asarray(shape) - 1).T
+    return picks.where(~mask[rows, columns])

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from cryopick_napari.config import ParticleSize
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.judging import judged, near
-from cryopick_napari.labels import Labels, areas_mask
+from cryopick_napari.labels import Labels, outside
 from cryopick_napari.micrograph import read_size
 from cryopick_napari.peaks import spaced
 from cryopick_napari.picks import Picks
@@ -175,9 +173,4 @@ def corrected(picks: Picks, labels: Labels, diameter: float) -> Picks:
 
 def _outside(picks: Picks, material: Material) -> Picks:
     """Leave out what lies in excluded areas."""
-    areas = material.labels.excluded
-    if not areas or not len(picks):
-        return picks
-    mask = areas_mask(areas, material.shape, (1.0, 1.0))
-    rows, columns = np.clip(np.rint(picks.yx).astype(int), 0, np.asarray(mask.shape) - 1).T
-    return picks.where(~mask[rows, columns])
+    return outside(picks, material.labels.excluded, material.shape)

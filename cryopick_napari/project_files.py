@@ -81,11 +81,17 @@ class View:
         The panel that was in front.
     display : DisplayFilter or None
         How micrographs were shown; None is what suits the particle.
+    border : int
+        How near to an edge particles are left out of an export, px.
+    format : str or None
+        In which coordinates were exported.
     """
 
     current: str | None = None
     panel: str | None = None
     display: DisplayFilter | None = None
+    border: int = 0
+    format: str | None = None
 
 
 def view_from(content: Mapping[str, Any]) -> View:
@@ -95,10 +101,13 @@ def view_from(content: Mapping[str, Any]) -> View:
         shown = None if display is None else DisplayFilter(**display)
     except (TypeError, CryopickError):
         shown = None
+    border, format = content.get("border"), content.get("format")
     return View(
         current if isinstance(current, str) and current else None,
         panel if isinstance(panel, str) else None,
         shown,
+        border if isinstance(border, int) and border > 0 else 0,
+        format if isinstance(format, str) else None,
     )
 
 

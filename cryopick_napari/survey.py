@@ -73,7 +73,10 @@ def distances(materials: Iterable[Material], choice: Choice) -> Chart:
         diameter *= known[0] if unit == "Å" else 1.0
         share = float((values < diameter).mean())
         words += f" {share:.0%} are nearer than a particle's diameter ({diameter:.0f} {unit})."
-    return histogram(values, x, y, words, (0.0, float(np.percentile(values, FARTHEST))))
+    end = float(np.percentile(values, FARTHEST))
+    if beyond := int((values > end).sum()):
+        words += f" The farthest {beyond:,} lie beyond the chart."
+    return histogram(values, x, y, words, (0.0, end))
 
 
 def agreement(

@@ -12,6 +12,7 @@ from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.pick_settings import PickSettings
 from cryopick_napari.judging import Mask, judged, most_uncertain, near
 from cryopick_napari.labelling import SAME, distance, with_non_particles, with_particles
+from cryopick_napari.labels import outside
 from cryopick_napari.picks import Picks
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ShownPicks(QObject):
-    """All picks of a micrograph; those that score less than the threshold are not shown.
+    """All picks of a micrograph outside excluded areas; those below the threshold are not shown.
 
     Picks that were accepted or rejected stay among them: they are what the model says.
 
@@ -48,14 +49,18 @@ class ShownPicks(QObject):
         self.session = session
         self.picks = Picks.of([])
         self.index: int | None = None
+        self._everywhere, self._excluded = self.picks, session.labels.excluded
         self.settings = PickSettings(session)
         self._visited: list[tuple[float, float]] = []
         session.size_changed.connect(self.draw)
+        session.labels_changed.connect(self._on_labels)
 
     def show(self, picks: Picks) -> None:
         """Show other picks; the one that was selected stays so if it is among them."""
         selected = None if self.index is None else self._place(self.index)
-        self.picks, self.index = picks, None
+        self._everywhere, self._excluded, self.index = picks, self.session.labels.excluded, None
+        field = self.session.field
+        self.picks = picks if field is None else outside(picks, self._excluded, field.micrograph.shape)
         if selected is not None and len(picks):
             apart = distance(picks, selected)
             self.index = int(apart.argmin()) if apart.min() <= SAME * self.diameter else None
@@ -63,6 +68,10 @@ class ShownPicks(QObject):
         self.picks_changed.emit()
         if selected is not None:
             self.selected.emit(-1 if self.index is None else self.index)
+
+    def _on_labels(self) -> None:
+        if self.session.labels.excluded is not self._excluded:
+            self.show(self._everywhere)
 
     def forget(self) -> None:
         """Show no picks; another micrograph is looked at."""

@@ -83,6 +83,8 @@ class State(QObject):
         self.display: DisplayFilter | None = None  # None: what suits the particle
         self._suited: DisplayFilter | None = None  # to the micrograph before
         self.panel: str | None = None  # in front
+        self.border = 0  # px, of exports
+        self.format: str | None = None
         self._left = View()  # where a person was when the project was closed before
         self._keeper = Keeper()
         self._keeper.failed.connect(self.say)
@@ -134,6 +136,7 @@ class State(QObject):
         self.values = load_values(project.folder)
         self._left = project.view()
         self.display = self._left.display or self.display
+        self.border, self.format = self._left.border, self._left.format
         for signal in (
             *(self.project_changed, self.micrographs_changed, self.values_changed),
             *(self.size_changed, self.model_changed),
@@ -145,11 +148,17 @@ class State(QObject):
         self.panel = name
         self._note_view()
 
+    def note_export(self, border: int, format: str) -> None:
+        """Remember how coordinates are exported."""
+        if (border, format) != (self.border, self.format):
+            self.border, self.format = border, format
+            self._note_view()
+
     def _note_view(self) -> None:
         """Remember where a person is, so that the project opens there."""
         if self.project is not None:
             current = None if self.current is None else str(self.current)
-            self._keeper.put_view(View(current, self.panel, self.display))
+            self._keeper.put_view(View(current, self.panel, self.display, self.border, self.format))
 
     def save_project_as(self, folder: str | Path) -> None:
         """Give the project a place and a name of its own."""

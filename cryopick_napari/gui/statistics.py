@@ -117,7 +117,8 @@ class StatisticsWindow(QDialog):
             for widget in (QLabel("Across"), self.across, QLabel("Up"), self.up):
                 row.addWidget(widget)
         elif title == CURVES:
-            self.curve = QComboBox()
+            self.curve, self._has_chosen_curve = QComboBox(), False
+            self.curve.activated.connect(self._choose_curve)
             for name, text in survey.FIGURES.items():
                 self.curve.addItem(text.capitalize() if text[0] != "F" else text, name)
             row.addWidget(self.curve)
@@ -235,7 +236,16 @@ class StatisticsWindow(QDialog):
         return survey.scatter([(path, across(path), up(path)) for path in self.session.accepted], x, y)
 
     def _curves(self) -> Chart:
-        return survey.learning_curves(self.session.learning.models()[-MOST_MODELS:], self.curve.currentData())
+        models = self.session.learning.models()[-MOST_MODELS:]
+        if not self._has_chosen_curve:  # of clicks alone no F1 is known
+            known = [name for name in survey.FIGURES if survey.learning_curves(models, name).has_data]
+            self.curve.blockSignals(True)
+            self.curve.setCurrentIndex(self.curve.findData(known[0]) if known else 0)
+            self.curve.blockSignals(False)
+        return survey.learning_curves(models, self.curve.currentData())
+
+    def _choose_curve(self) -> None:
+        self._has_chosen_curve = True
 
     def _apart(self) -> Work:
         paths = self.session.accepted

@@ -60,6 +60,7 @@ class MicrographTable(QAbstractTableModel):
         self._hides_rejected = False
         self._rejected = session.rejected
         self._column, self._order = -1, Qt.SortOrder.AscendingOrder
+        self._is_stale = False  # the order: rows are not moved while micrographs are being picked
         self._own_columns = (
             Column("Micrograph", "The file's name", self._name, _name_key, LEFT),
             Column(
@@ -82,7 +83,13 @@ class MicrographTable(QAbstractTableModel):
                 _order(self._score_number),
                 number=self._score_number,
             ),
-            Column("State", "What was done with it", self.state, self.state, LEFT),
+            Column(
+                "State",
+                "What was done with it; “old picks” are those of another model",
+                self.state,
+                self.state,
+                LEFT,
+            ),
         )
         self.columns: tuple[Column, ...] = self._own_columns
         self._on_values()
@@ -131,7 +138,10 @@ class MicrographTable(QAbstractTableModel):
             return "not read"
         if tally.labels or tally.is_complete:
             return "labelled"
-        return "" if tally.scores is None else "picked"
+        if tally.scores is None:
+            return ""
+        ours = self.session.settings.picked_by(self.session.settings.model)
+        return "picked" if ours in (None, tally.made_by) else "old picks"
 
     @property
     def threshold(self) -> float:
@@ -216,6 +226,19 @@ class MicrographTable(QAbstractTableModel):
             return
         self._rejected = self.session.rejected
         self._redraw(self.paths)
+
+    def _on_tallies(self, paths: list[Path]) -> None:
+        self._redraw(paths)
+        # The current one changes by every click: it stays where it is.
+        self._is_stale |= any(path != self._current for path in paths)
+        self._settle_order()
+
+    def _settle_order(self) -> None:
+        """Sort anew what was picked or labelled elsewhere."""
+        if self._is_stale and not self.session.picking.is_running:
+            self._is_stale = False
+            if self._column > 0:
+                self._arrange()
 
     def _on_values(self) -> None:
         """Take up the columns of what is known of the micrographs."""

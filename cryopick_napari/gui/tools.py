@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Generator
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -135,6 +137,7 @@ class Tools(QObject):
     def sweep(self, path: list[Position]) -> None:
         """Do what a drag of the circle along positions does, as one step."""
         session, radius = self.session, self.circle * self.session.diameter / 2
+        path = _without_gaps(path, radius / 2)
         if self.tool is Tool.ERASE:
             labels = session.labels
             for yx in path:
@@ -244,6 +247,17 @@ def _position(event: Any) -> Position:
     """Read where the pointer is; our layers lie in the last two dimensions of the viewer."""
     row, column = event.position[-2:]
     return float(row), float(column)
+
+
+def _without_gaps(path: list[Position], step: float) -> list[Position]:
+    """Add positions between those that lie farther apart: a quick pointer is seen here and there only."""
+    whole = path[:1]
+    for (y0, x0), (y1, x1) in itertools.pairwise(path):
+        count = max(1, math.ceil(math.hypot(y1 - y0, x1 - x0) / step))
+        whole += [
+            (y0 + (y1 - y0) * part / count, x0 + (x1 - x0) * part / count) for part in range(1, count + 1)
+        ]
+    return whole
 
 
 def _is_inside(yx: Position, shape: tuple[int, int]) -> bool:

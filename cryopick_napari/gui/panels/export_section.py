@@ -114,6 +114,8 @@ class ExportSection(QWidget):
         for box in (self.source, self.scope, self.format):
             box.currentIndexChanged.connect(self._refresh)
         self.border.valueChanged.connect(self._refresh)
+        self.border.valueChanged.connect(self._note)
+        self.format.currentIndexChanged.connect(self._note)
         self.button.clicked.connect(self._on_click)
         for signal in (
             *(session.project_changed, session.micrographs_changed, session.current_changed),
@@ -170,14 +172,28 @@ class ExportSection(QWidget):
     def _on_exported(self, written: Written) -> None:
         told = written.summary
         lines = [f"{_counted(told)} written to {written.folder}", written.advice]
+        if written.older:
+            are = (
+                "file of an earlier export is" if len(written.older) == 1 else "files of earlier exports are"
+            )
+            lines.append(
+                f"{len(written.older):,} {are} there too, such as {written.older[0].name}: "
+                "delete what is no longer wanted."
+            )
         lines += [f"Left out: {problem}" for problem in told.problems[:3]]
         self.result.setText("\n".join(lines))
         self.result.show()
 
     def _forget(self) -> None:
-        """Say nothing of another project."""
+        """Say nothing of another project, and export as that was exported before."""
         self._summary = None
         self.result.hide()
+        border, kind = self.session.border, self.format.findData(self.session.format)
+        self.border.setValue(border)
+        self.format.setCurrentIndex(max(0, kind))
+
+    def _note(self) -> None:
+        self.session.note_export(self.border.value(), self.format.currentData())
 
     def _refresh(self) -> None:
         self._soon.start()

@@ -16,12 +16,13 @@ from qtpy.QtWidgets import (
 )
 
 from cryopick_napari.gui.panels.size import SizeForm
-from cryopick_napari.gui.tools import CIRCLES, KEYS, Tool
+from cryopick_napari.gui.tools import CIRCLES, DRAWING, KEYS, Tool
 from cryopick_napari.labels import Labels, look_complete
 
 if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
 
+HOW_TO_DRAW = "Click its corners; double-click or press Enter at the last one."
 WORDS = {
     Tool.ADD: ("Add particle", "Click the middle of a particle. Shift-click takes a label away."),
     Tool.NEGATIVE: (
@@ -34,18 +35,23 @@ WORDS = {
     Tool.COMPLETE: (
         "Fully labelled",
         "Draw an area in which you have labelled every particle: the rest of it is then learned as "
-        "background. Click its corners; double-click or press Enter at the last one.",
+        f"background. {HOW_TO_DRAW}",
     ),
     Tool.EXCLUDE: (
         "Exclude",
-        "Draw an area to leave alone, such as carbon: nothing is learned from it. Click its corners; "
-        "double-click or press Enter at the last one.",
+        "Draw an area to leave alone, such as carbon: nothing in it is learned, picked or exported. "
+        f"{HOW_TO_DRAW}",
     ),
 }
+AFTER_CLICKS = "general model, after clicks"
 LOOKS = {
     "general model": (
         "<b>Before your first click</b>: {:,} places are circled by the general model, which learned from "
         "simulations only. Click some particles, right or missed: the picks follow."
+    ),
+    AFTER_CLICKS: (
+        "<b>Before the third click</b>: {:,} places are circled by the general model. After it, "
+        "those like your clicks are."
     ),
     "first look": (
         "<b>First look</b>: {:,} places like your clicks are circled. Nothing is trained yet: "
@@ -171,6 +177,7 @@ class LabelPanel(QWidget):
             button.setChecked(own is tool)
         for widget in (self.circle, self.circle_name):
             widget.setVisible(tool in CIRCLES)
+        self._show_areas()
 
     def _show_labels(self) -> None:
         session = self.session
@@ -188,14 +195,20 @@ class LabelPanel(QWidget):
         self.whole.blockSignals(False)
         self.counts.setText(_count_text(labels) if has_field else "")
         self._show_look()
-        self.areas_note.setText(self._areas_text(labels))
+        self._show_areas()
 
     def _show_look(self) -> None:
         """Say where the circles on the micrograph come from."""
-        words = LOOKS.get(self.session.learning.untrained, "")
+        untrained, has_clicks = self.session.learning.untrained, len(self.session.labels.positives) > 0
+        words = LOOKS.get(AFTER_CLICKS if has_clicks and untrained == "general model" else untrained, "")
         shown = int(self.session.review.is_shown().sum())
         self.look.setText(words.format(shown) if shown else "")
         self.look.setVisible(bool(self.look.text()))
+
+    def _show_areas(self) -> None:
+        """Say how an area is drawn while one is, else which there are."""
+        is_drawing = self.session.tools.tool in DRAWING
+        self.areas_note.setText(HOW_TO_DRAW if is_drawing else self._areas_text(self.session.labels))
 
     def _areas_text(self, labels: Labels) -> str:
         field = self.session.field

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 KEYS = {-1: ",", 1: "."}  # napari uses neither, and they lie side by side
 REJECT = "/"  # beside them
 WIDTHS = (54, 48, 48)  # px of the screen, of labels, picks and scores; the first column takes the rest
-NAME_WIDTH, LAST_WIDTH = 120, 66  # of the first, beside columns of other programs; of the last
+NAME_WIDTH, LAST_WIDTH = 120, 76  # of the first, beside columns of other programs; of the last
 MARGIN = 14  # px of the screen, around a title
 
 
