@@ -70,6 +70,15 @@ def test_files_are_not_replaced_unasked(tmp_path):
     assert (tmp_path / "out" / "a.box").read_bytes() != before
 
 
+def test_what_an_earlier_export_left_is_told(tmp_path):
+    known = materials(tmp_path)
+    assert export(known, CHOICE, tmp_path / "out", "relion").older == ()
+    again = export(known[1:], CHOICE, tmp_path / "out", "relion", overwrite=True)
+    assert [file.name for file in again.older] == ["a_autopick.star"]
+    (tmp_path / "out" / "notes.csv").write_text("nothing of ours")
+    assert export(known, CHOICE, tmp_path / "out", "csv").older == ()
+
+
 def test_same_names_in_two_folders_stay_apart(tmp_path):
     known = [*materials(tmp_path / "one", "a"), *materials(tmp_path / "two", "a")]
     written = export(known, CHOICE, tmp_path / "out", "csv")

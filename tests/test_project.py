@@ -293,7 +293,15 @@ def test_a_project_of_an_earlier_version_opens(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["{", "[]", '{"current": 3, "panel": [], "display": {"low_pass": -1}}', '{"display": "none"}']
+    "content",
+    [
+        "{",
+        "[]",
+        '{"border": "wide", "format": 1}',
+        '{"border": -3}',
+        '{"current": 3, "panel": [], "display": {"low_pass": -1}}',
+        '{"display": "none"}',
+    ],
 )
 def test_a_damaged_view_is_none(project, content):
     (project.folder / "window.json").write_text(content)

@@ -204,6 +204,7 @@ class State(QObject):
         self.holder = None
         self.project, self.settings, self.micrographs = None, Settings(), []
         self.current, self.field, self.display, self._suited = None, None, None, None
+        self.border, self.format = 0, None
         self.problems.clear()
         self.values = Values()
 

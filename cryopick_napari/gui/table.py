@@ -99,7 +99,9 @@ class MicrographTable(QAbstractTableModel):
         session.current_changed.connect(self._on_current)
         session.row_changed.connect(lambda path: self._redraw([path]))
         session.review.threshold_changed.connect(lambda _: self._redraw(self.paths))
-        self.tallies.changed.connect(self._redraw)
+        session.model_changed.connect(lambda: self._redraw(self.paths))
+        session.picking.changed.connect(self._settle_order)
+        self.tallies.changed.connect(self._on_tallies)
 
     def find(self, text: str) -> None:
         """Show only files whose name holds ``text``, in capitals or not."""

@@ -120,6 +120,18 @@ def test_files_are_replaced_when_a_person_says_so(panel, qtbot, tmp_path):
     assert star.read_text() != "mine"
 
 
+def test_a_project_is_exported_as_it_was_before(panel, qtbot):
+    session, section = panel.session, panel.export
+    section.border.setValue(54)
+    section.format.setCurrentIndex(section.format.findData("cbox"))
+    session.flush()
+    folder = session.project.folder
+    session.close_project()
+    assert (section.border.value(), section.format.currentData()) == (0, "relion")
+    session.open_project(folder)
+    assert (section.border.value(), section.format.currentData()) == (54, "cbox")
+
+
 def test_no_folder_writes_nothing(panel, qtbot):
     panel.export.choose_folder = lambda: None
     qtbot.mouseClick(panel.export.button, LEFT)

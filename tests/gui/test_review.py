@@ -10,6 +10,7 @@ from trained import trained_picker, use
 
 from cryopick_napari.gui import asker
 from cryopick_napari.gui.canvas import Kind
+from cryopick_napari.labels import Labels
 from cryopick_napari.metrics import STRICT, score
 from cryopick_napari.picks import Picks
 from cryopick_napari.simulate import SAMPLE_DIAMETER, sample, samples
@@ -353,6 +354,21 @@ def test_accepting_all_leaves_what_was_rejected(reviewed):
     review.set_threshold(1.0)
     assert not reviewed.guarded(review.accept_all)
     assert reviewed.said == ["no pick is left to accept: lower the threshold"]
+
+
+def test_picks_in_an_excluded_area_are_gone_until_it_is_taken_back(reviewed):
+    review, session = reviewed.review, reviewed
+    before = review.picks
+    corners = np.float32([(0, 0), (0, 480), (480, 480), (480, 0)])
+    inside = (before.yx < 480).all(axis=1)
+    assert inside.any() and not inside.all()
+    labels = session.labels
+    session.edit(Labels(labels.positives, labels.negatives, labels.complete, (corners,)))
+    assert not (review.picks.yx < 479).all(axis=1).any()
+    assert abs(len(review.picks) - (~inside).sum()) <= 2  # the very edge
+    assert len(layer_of(session, Kind.PICKS).data) == len(review.picks)
+    session.undo()
+    np.testing.assert_array_equal(review.picks.yx, before.yx)
 
 
 def test_only_shown_picks_are_within_a_circle(reviewed):

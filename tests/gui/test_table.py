@@ -77,6 +77,26 @@ def test_labels_and_picks_of_before_are_read(opened, qtbot) -> None:
     assert cell(table, 2, "state") == "picked"
 
 
+def test_picks_of_another_model_are_old(opened, table, qtbot) -> None:
+    with_picks(opened, 2, [0.9])
+    qtbot.waitUntil(lambda: cell(table, 2, "state") == "picked")
+    opened.change(model="model 2")
+    assert cell(table, 2, "state") == "old picks"
+    opened.project.save_picks(opened.micrographs[2], Picks.of([(1, 1)], [0.5]), "model 2")
+    opened.row_changed.emit(opened.micrographs[2])
+    qtbot.waitUntil(lambda: cell(table, 2, "state") == "picked")
+
+
+def test_what_is_picked_elsewhere_is_sorted_in(opened, table, qtbot) -> None:
+    for row, count in ((1, 5), (2, 3), (3, 4)):
+        with_picks(opened, row, [0.9] * count)
+    qtbot.waitUntil(lambda: table.tallies.of(opened.micrographs[3]).scores is not None)
+    table.sort(COLUMNS["picks"], Qt.SortOrder.DescendingOrder)
+    assert table.paths[0] == opened.micrographs[1]
+    with_picks(opened, 3, [0.9] * 9)
+    qtbot.waitUntil(lambda: table.paths[0] == opened.micrographs[3])
+
+
 def test_picks_count_above_the_threshold(opened, table, qtbot) -> None:
     with_picks(opened, 1, [0.2, 0.5, 0.9])
     opened.review.set_threshold(0.5)

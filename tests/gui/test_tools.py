@@ -9,6 +9,7 @@ from qtpy.QtTest import QTest
 
 from cryopick_napari.gui.canvas import Kind
 from cryopick_napari.gui.hands import canvas_of, click, drag, on_screen
+from cryopick_napari.gui.panels.label import LabelPanel
 from cryopick_napari.gui.tools import KEYS, Tool
 
 PLACES = [(100.0, 120.0), (300.0, 420.0), (520.0, 80.0)]
@@ -79,6 +80,25 @@ def test_the_eraser_takes_what_it_is_dragged_over_as_one_step(tools):
     assert session.viewer.scene.camera.center == centre
     session.undo()
     assert len(session.labels.positives) == 3
+
+
+def test_a_quick_pointer_leaves_no_gaps(tools):
+    session = tools.session
+    for yx in PLACES:
+        click(session.viewer, yx)
+    tools.take(Tool.ERASE)
+    drag(session.viewer, (60, 60), (140, 180), steps=1)  # over the first, which no position lies near
+    assert len(session.labels.positives) == 2
+
+
+def test_how_to_draw_is_said_while_an_area_is_drawn(tools, qtbot):
+    panel = LabelPanel(tools.session)
+    qtbot.addWidget(panel)
+    assert panel.areas_note.text() == ""
+    tools.take(Tool.EXCLUDE)
+    assert "Click its corners" in panel.areas_note.text()
+    tools.take(Tool.ADD)
+    assert panel.areas_note.text() == ""
 
 
 def test_the_circle_measures_the_particle(tools):
