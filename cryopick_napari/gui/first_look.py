@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from cryopick_napari.config import LEAST_CLICKS, ParticleSize
 from cryopick_napari.errors import CryopickError
@@ -23,7 +23,15 @@ PAUSE = 100  # ms without a click before it is renewed
 
 
 class FirstLook(QObject):
-    """Puts the general model in use, and from the third click on a first look, until there is a model."""
+    """Puts the general model in use, and from the third click on a first look, until there is a model.
+
+    Signals
+    -------
+    changed
+        It begins or ends to look.
+    """
+
+    changed = Signal()
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -68,6 +76,12 @@ class FirstLook(QObject):
         job.failed.connect(lambda error: session.say(error) if job is self._job else None)
         job.finished.connect(lambda: self._on_finished(job))
         job.start()
+        self.changed.emit()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it is looking."""
+        return self._job is not None
 
     def _is_wanted(self) -> bool:
         learning = self._session.learning
@@ -82,6 +96,7 @@ class FirstLook(QObject):
     def _on_finished(self, job: Job) -> None:
         if job is self._job:
             self._job = None
+            self.changed.emit()
             if self._is_stale:
                 self._is_stale = False
                 self._soon.start()

@@ -16,11 +16,15 @@ _, TRUTH = sample(0)
 CHOSEN = TRUTH.yx[np.random.default_rng(0).permutation(len(TRUTH))]
 
 
-def opened(session):
+def shown(session):
     session.viewer.window.resize(1400, 900)
     session.open_paths(samples()[:2])
     wait_until(lambda: session.field is not None, 20, "opening")
-    session.set_size(ParticleSize(SAMPLE_DIAMETER))
+    return session
+
+
+def opened(session):
+    shown(session).set_size(ParticleSize(SAMPLE_DIAMETER))
     wait(0.3)
     return session
 
@@ -31,21 +35,26 @@ def found(session) -> float:
 
 
 def is_looking(session) -> bool:
-    return session.first_look._job is not None or session.review.is_running
+    return session.first_look.is_running or session.review.is_running
 
 
 def test_the_diameter_is_enough_for_picks_and_the_third_click_for_better_ones(session):
-    opened(session)
-    panel = LabelPanel(session)
-    wait_until(lambda: len(session.review.picks) > 0, 60, "picks before the first click")
+    panel = LabelPanel(shown(session))
+    session.set_size(ParticleSize(SAMPLE_DIAMETER))
+    wait_until(lambda: panel.look.text() == "Looking for particles…", 20, "a sign that something is coming")
+    wait_until(lambda: "Before your first click" in panel.look.text(), 60, "picks before the first click")
     assert session.learning.untrained == "general model"
-    assert "Before your first click" in panel.look.text()
+    session.set_size(ParticleSize(SAMPLE_DIAMETER))
+    wait_until(
+        lambda: not is_looking(session) and len(session.review.picks) > 0, 60, "the picks of this size"
+    )
     general = found(session)
     assert general > 0.4
     for place in CHOSEN[:2]:
         click(session.viewer, place)
     wait(0.5)
     assert session.learning.untrained == "general model"
+    assert "Before the third click" in panel.look.text()
     click(session.viewer, CHOSEN[2])
     wait_until(lambda: session.learning.untrained == "first look" and not is_looking(session), 30, "the look")
     assert "First look" in panel.look.text()

@@ -123,6 +123,14 @@ def test_choosing_a_level_shows_it(reviewed, qtbot):
     assert "no attention gates" in reviewed.overlays.boxes[Kind.ATTENTION].toolTip()
 
 
+def test_what_the_circle_does_is_said_while_it_is_in_hand(reviewed):
+    tools = reviewed.session.tools
+    tools.take(Tool.REJECT)
+    assert "Drag the circle" in reviewed.choice.text()
+    tools.take(Tool.INSPECT)
+    assert "Click a pick" in reviewed.choice.text()
+
+
 def test_a_click_in_the_gallery_selects_on_the_field_and_the_other_way(reviewed, qtbot):
     review = reviewed.review
     click_picture(reviewed, 2, qtbot)

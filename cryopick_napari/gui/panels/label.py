@@ -89,7 +89,8 @@ class LabelPanel(QWidget):
         for signal in (session.labels_changed, session.current_changed, session.field_shown):
             signal.connect(self._show_labels)
         session.review.picks_changed.connect(self._show_look)
-        session.learning.changed.connect(self._show_look)
+        for signal in (session.learning.changed, session.first_look.changed, session.review.changed):
+            signal.connect(self._show_look)
         self._show_tool()
         self._show_labels()
 
@@ -199,10 +200,12 @@ class LabelPanel(QWidget):
 
     def _show_look(self) -> None:
         """Say where the circles on the micrograph come from."""
-        untrained, has_clicks = self.session.learning.untrained, len(self.session.labels.positives) > 0
+        session = self.session
+        untrained, has_clicks = session.learning.untrained, len(session.labels.positives) > 0
         words = LOOKS.get(AFTER_CLICKS if has_clicks and untrained == "general model" else untrained, "")
-        shown = int(self.session.review.is_shown().sum())
-        self.look.setText(words.format(shown) if shown else "")
+        shown = int(session.review.is_shown().sum())
+        is_coming = session.first_look.is_running or (bool(untrained) and session.review.is_running)
+        self.look.setText(words.format(shown) if shown else "Looking for particles…" if is_coming else "")
         self.look.setVisible(bool(self.look.text()))
 
     def _show_areas(self) -> None:

@@ -15,6 +15,7 @@ from cryopick_napari.gui.panels.circles import CircleTools
 from cryopick_napari.gui.panels.overlays import OverlayForm
 from cryopick_napari.gui.panels.pick_gallery import PickGallery
 from cryopick_napari.gui.panels.pick_numbers import NumberForm
+from cryopick_napari.gui.tools import Tool
 
 if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
@@ -98,6 +99,7 @@ class ReviewPanel(QWidget):
         review.changed.connect(self._refresh)
         self.gallery.chosen_changed.connect(self._refresh_choice)
         session.labels_changed.connect(self._refresh)
+        session.tools.changed.connect(self._refresh_choice)
         session.learning.changed.connect(self._refresh)
         session.current_changed.connect(self._refresh)
         application = QApplication.instance()
@@ -136,7 +138,9 @@ class ReviewPanel(QWidget):
         targets = self._targets()
         self.accept.setEnabled(bool(targets))
         self.reject.setEnabled(bool(targets))
-        if len(targets) > 1:
+        if self.session.tools.tool in (Tool.ACCEPT, Tool.REJECT):
+            self.choice.setText("Drag the circle over picks; click its button again to put it down.")
+        elif len(targets) > 1:
             self.choice.setText(f"{len(targets)} picks are selected.")
         elif targets:
             score = float(self.review.picks.score[targets[0]])
