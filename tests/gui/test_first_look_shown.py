@@ -44,10 +44,6 @@ def test_the_diameter_is_enough_for_picks_and_the_third_click_for_better_ones(se
     wait_until(lambda: panel.look.text() == "Looking for particles…", 20, "a sign that something is coming")
     wait_until(lambda: "Before your first click" in panel.look.text(), 60, "picks before the first click")
     assert session.learning.untrained == "general model"
-    session.set_size(ParticleSize(SAMPLE_DIAMETER))
-    wait_until(
-        lambda: not is_looking(session) and len(session.review.picks) > 0, 60, "the picks of this size"
-    )
     general = found(session)
     assert general > 0.4
     for place in CHOSEN[:2]:
