@@ -54,6 +54,7 @@ class CryopickWidget(QWidget):
         self.session = Session.of(napari_viewer)
         self.setWindowTitle("cryopick")
         self.tabs = QTabWidget()
+        self.tabs.tabBar().setStyleSheet("QTabBar { padding: 0px; }")  # napari's cuts the titles off
         self.panels = {}
         for name, (panel, tip) in PANELS.items():
             self.panels[name] = panel(self.session)
