@@ -21,6 +21,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+import torch
 
 from benchmarks.machine import RESULTS, save
 from benchmarks.real import HERE, load
@@ -32,6 +33,7 @@ from cryopick_napari.labels import Example, Labels
 from cryopick_napari.metrics import STRICT, Score, best_threshold, score
 from cryopick_napari.picker import Picker
 from cryopick_napari.training import completed, train
+from cryopick_napari.words import counted
 
 COUNTS = ("10", "30", "100", "300", "all")
 ON_ONE_FIELD = 30  # clicks
@@ -237,7 +239,7 @@ def main() -> None:
     text += (
         "\nF1: one-to-one, centres within half a particle radius, at the threshold the program chose itself."
     )
-    text += f"\n\n{pairs(cells, options.sets)}"
+    text += f"\nSeconds: with {counted(torch.get_num_threads(), 'thread')}.\n\n{pairs(cells, options.sets)}"
     command = f"python -m benchmarks.clicks --seeds {' '.join(map(str, options.seeds))}"
     command += f" --clicks {' '.join(options.clicks)}"
     save("clicks", command, text)

@@ -38,6 +38,7 @@ PANELS = {
 }
 REVIEWING = (Tool.INSPECT, Tool.ACCEPT, Tool.REJECT)
 WIDTH = 420  # px
+DOCK_TITLE = 7  # px by which the title of napari's docks covers what is in them
 
 
 class CryopickWidget(QWidget):
@@ -54,7 +55,6 @@ class CryopickWidget(QWidget):
         self.session = Session.of(napari_viewer)
         self.setWindowTitle("cryopick")
         self.tabs = QTabWidget()
-        self.tabs.tabBar().setStyleSheet("QTabBar { padding: 0px; }")  # napari's cuts the titles off
         self.panels = {}
         for name, (panel, tip) in PANELS.items():
             self.panels[name] = panel(self.session)
@@ -72,7 +72,7 @@ class CryopickWidget(QWidget):
         for signal in (help_key.activated, help_key.activatedAmbiguously):  # where there are two widgets
             signal.connect(self.show_keys)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setContentsMargins(0, DOCK_TITLE, 0, 0)
         layout.addWidget(self.tabs, 1)
         foot = QHBoxLayout()
         foot.setContentsMargins(8, 0, 8, 4)
