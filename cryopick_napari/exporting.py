@@ -154,11 +154,9 @@ def _standing(names: Sequence[str], folder: Path, format: str, root: Path) -> li
 
 def _older(files: Sequence[Path], folder: Path, format: str) -> tuple[Path, ...]:
     """List the coordinates of the same kind that an export has left beside its own."""
-    suffix, index = SUFFIX[format], FORMATS[format].index
-    if FORMATS[format].is_one_file or suffix in ANYTHING:
+    if FORMATS[format].is_one_file or SUFFIX[format] in ANYTHING:
         return ()
-    own = {*files, *([folder / index] if index else [])}
-    return tuple(sorted(set(folder.glob(f"*{suffix}")) - own))
+    return tuple(sorted(set(folder.glob(f"*{SUFFIX[format]}")) - set(files)))
 
 
 def _chosen_sets(materials: Iterable[Material], choice: Choice) -> tuple[dict[Path, CoordinateSet], Summary]:

@@ -150,7 +150,7 @@ def chosen(material: Material, choice: Choice) -> Picks | None:
             raise CryopickError(f"{material.path.name}: say the particle's size and the pixel size first")
         picks = corrected(picks, material.labels, diameter)
     if choice.source != "picks":
-        picks = _outside(picks, material)
+        picks = outside(picks, material.labels.excluded, material.shape)
     return picks.within(material.shape, choice.border)
 
 
@@ -169,8 +169,3 @@ def corrected(picks: Picks, labels: Labels, diameter: float) -> Picks:
     # A pick this near to a label is of the same particle: it would be cut out twice.
     found = near(labels.positives.yx, right.yx, SAME_PARTICLE * diameter)
     return right.joined(labels.positives.where(~found))
-
-
-def _outside(picks: Picks, material: Material) -> Picks:
-    """Leave out what lies in excluded areas."""
-    return outside(picks, material.labels.excluded, material.shape)

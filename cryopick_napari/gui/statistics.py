@@ -238,9 +238,9 @@ class StatisticsWindow(QDialog):
     def _curves(self) -> Chart:
         models = self.session.learning.models()[-MOST_MODELS:]
         if not self._has_chosen_curve:  # of clicks alone no F1 is known
-            known = [name for name in survey.FIGURES if survey.learning_curves(models, name).has_data]
+            known = (name for name in survey.FIGURES if survey.learning_curves(models, name).has_data)
             self.curve.blockSignals(True)
-            self.curve.setCurrentIndex(self.curve.findData(known[0]) if known else 0)
+            self.curve.setCurrentIndex(max(0, self.curve.findData(next(known, None))))
             self.curve.blockSignals(False)
         return survey.learning_curves(models, self.curve.currentData())
 
