@@ -1,7 +1,8 @@
 """F1 against the number of clicks: the first look and a training, on the splits of `splits.toml`.
 
 Up to 30 clicks lie on one training field, chosen by the seed, more on all of them; "all" are three
-fully labelled fields. A training starts from the general model, and once more from nothing. Cells are kept
+fully labelled fields. A training starts from the general model, and once more from nothing. With 30 clicks
+it also goes on by itself on the fields that were not clicked, and lasts four times as long. Cells are kept
 beside the table and not computed again as long as the general model is the same (``--fresh`` drops them, as
 a change of the training must). Needs the labelled micrographs, as `benchmarks.real` does.
 """
@@ -32,14 +33,23 @@ from cryopick_napari.general import general_file
 from cryopick_napari.labels import Example, Labels
 from cryopick_napari.metrics import STRICT, Score, best_threshold, score
 from cryopick_napari.picker import Picker
-from cryopick_napari.training import completed, train
+from cryopick_napari.selftraining import self_train
+from cryopick_napari.training import completed
 from cryopick_napari.words import counted
 
 COUNTS = ("10", "30", "100", "300", "all")
 ON_ONE_FIELD = 30  # clicks
+ROUNDS = 2  # of self-training
 METHODS = ("first look", "trained", "from scratch")
+SELF_TRAINED, LONGER = "self-trained", "4 times longer"
+EXTRA = {SELF_TRAINED: ("30",), LONGER: ("30", "all")}  # and the counts they are measured with
 CACHE = RESULTS / "clicks.jsonl"
 SETS = ("empiar-10017", "empiar-10146", "empiar-10146-frame")
+COMPARED = (
+    ("the general model", "trained", "from scratch"),
+    (f"{ROUNDS} rounds of self-training on the other fields", SELF_TRAINED, "trained"),
+    ("training 4 times as long", LONGER, "trained"),
+)
 # Floor and goal of F1 on each.
 WANTED = {
     ("first look", "10"): ((0.70, 0.75), (0.94, 0.97), (0.42, 0.50)),
@@ -91,13 +101,23 @@ def measure(name: str, split: dict[str, Any], fields: Fields, clicks: str, seed:
     """Take a first look, or train, and score on the test fields."""
     examples = clicked(fields["train"], clicks, seed)
     is_new = method == "from scratch"
+    unclicked = [
+        field.micrograph
+        for field in fields["train"]
+        if all(field.micrograph is not example.micrograph for example in examples)
+    ]
     start = time.perf_counter()
     picker = new_picker(examples, split["diameter"], preset="small", seed=seed, from_scratch=is_new)
     if method == "first look":
         picker = first_look(examples, picker.config)
     else:
         settings = {"seed": seed, "from_scratch": is_new}
-        picker = completed(train(picker, examples, training_config("small", clicks != "all", settings)))
+        config = training_config("small", clicks != "all", settings)
+        if method == LONGER:
+            config = replace(config, initial_epochs=4 * config.initial_epochs)
+        if method == SELF_TRAINED:
+            config = replace(config, self_training_iterations=ROUNDS)
+        picker = completed(self_train(picker, examples, unclicked, config))
     seconds = time.perf_counter() - start
     return replace(scored(picker, fields["test"], (name, clicks, seed, method), seconds), general=general())
 
@@ -134,24 +154,23 @@ def table(cells: list[Cell], sets: list[str]) -> str:
     ]
     for name in sets:
         for clicks in COUNTS:
-            for method in METHODS:
+            for method in (*METHODS, *EXTRA):
                 runs = [c for c in cells if (c.set, c.clicks, c.method) == (name, clicks, method)]
                 if runs:
                     lines.append(row(name, clicks, method, runs))
     return "\n".join(lines)
 
 
-def pairs(cells: list[Cell], sets: list[str]) -> str:
-    """Lay out what it gains to begin with the general model, cell by cell."""
-    lines = ["| set | clicks | gained by the general model, mean F1 (range) | seeds |", "|---|---|---|---|"]
+def pairs(cells: list[Cell], sets: list[str], what: str, one: str, other: str) -> str:
+    """Lay out what one method gains over another, cell by cell."""
+    lines = [f"| set | clicks | gained by {what}, mean F1 (range) | seeds |", "|---|---|---|---|"]
     known = {cell.key: cell.f1 for cell in cells}
     for name in sets:
         for clicks in COUNTS:
             gains = [
-                f1 - known[name, clicks, seed, "from scratch"]
+                f1 - known[name, clicks, seed, other]
                 for (of, count, seed, method), f1 in known.items()
-                if (of, count, method) == (name, clicks, "trained")
-                and (name, clicks, seed, "from scratch") in known
+                if (of, count, method) == (name, clicks, one) and (name, clicks, seed, other) in known
             ]
             if gains:
                 mean = f"{statistics.mean(gains):+.3f} ({min(gains):+.3f} to {max(gains):+.3f})"
@@ -201,7 +220,8 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", choices=splits, default=list(splits))
     parser.add_argument("--seeds", nargs="+", type=int, default=list(range(5)))
     parser.add_argument("--clicks", nargs="+", choices=COUNTS, default=list(COUNTS))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    methods = (*METHODS, *EXTRA)
+    parser.add_argument("--methods", nargs="+", choices=methods, default=list(methods))
     parser.add_argument("--quick", action="store_true", help="one seed, 10 and 30 clicks")
     parser.add_argument("--fresh", action="store_true", help="drop what was measured before")
     options = parser.parse_args()
@@ -219,7 +239,8 @@ def main() -> None:
         for clicks in options.clicks
         for name in options.sets
         for method in options.methods
-        if (clicks, method) != ("all", "from scratch")  # whole fields are always learned from nothing
+        if clicks in EXTRA.get(method, COUNTS)
+        and (clicks, method) != ("all", "from scratch")  # whole fields are always learned from nothing
     ]
     for name, clicks, seed, method in wanted:
         if (name, clicks, seed, method) in known:
@@ -239,7 +260,9 @@ def main() -> None:
     text += (
         "\nF1: one-to-one, centres within half a particle radius, at the threshold the program chose itself."
     )
-    text += f"\nSeconds: with {counted(torch.get_num_threads(), 'thread')}.\n\n{pairs(cells, options.sets)}"
+    text += f"\nSeconds: with {counted(torch.get_num_threads(), 'thread')}."
+    for what, one, other in COMPARED:
+        text += f"\n\n{pairs(cells, options.sets, what, one, other)}"
     command = f"python -m benchmarks.clicks --seeds {' '.join(map(str, options.seeds))}"
     command += f" --clicks {' '.join(options.clicks)}"
     save("clicks", command, text)

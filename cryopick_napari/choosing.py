@@ -165,9 +165,8 @@ def calibrated(
     threshold: float | None = None,
 ) -> Picker:
     """Choose the threshold on the held-out labels, picking as the picker itself will; see `validate`."""
-    answers, apart = answers_of(picker, fields), picker.config.min_distance
-    knows = picker.is_experienced
-    found = validate(answers, apart, config.target_radius, guess, knows, threshold)
+    answers, knows = answers_of(picker, fields), picker.is_experienced
+    found = validate(answers, picker.config, config.target_radius, guess, knows, threshold)
     record = {**dataclasses.asdict(config), "validation": dataclasses.asdict(found)}
     return replace(picker, config=replace(picker.config, threshold=found.threshold), training=record)
 

@@ -29,8 +29,12 @@ LARGEST = {
     "depth": 8,
     "heads": 64,
 }
+LARGEST_CORRELATION = 1000
 # Settings that older digests know nothing of.
-LATER = {"heads": 4, "spatial_attention": False, "blend": False, "contamination_mask": False}
+LATER: dict[str, Any] = {
+    **{"heads": 4, "spatial_attention": False, "blend": False, "contamination_mask": False},
+    "pair_correlation": (),
+}
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,9 @@ class PickerConfig:
     contamination_mask: bool = setting(
         True, "pick nothing on the carbon film, ice crystals and lumps of dirt much larger than a particle"
     )
+    pair_correlation: tuple[float, ...] = setting(
+        (), "how much likelier than by chance labelled particles lie 0.05, 0.15, ... diameters apart"
+    )
 
     def __post_init__(self) -> None:
         """Refuse values that no model can have."""
@@ -86,6 +93,8 @@ class PickerConfig:
             raise CryopickError(
                 "the threshold must lie between 0 and 1, the least distance between 0 and 100"
             )
+        if not all(0 <= value <= LARGEST_CORRELATION for value in self.pair_correlation):
+            raise CryopickError("a pair correlation is made of numbers from 0 to 1000")
         if self.gate not in ("additive", "multihead", "none") or self.polarity not in ("dark", "light"):
             raise CryopickError(f"no such gate or polarity: {self.gate!r}, {self.polarity!r}")
 
@@ -147,6 +156,9 @@ class TrainingConfig:
     )
     first_look: bool = setting(
         True, "end with the matched filter of the labels, or with both together, where held-out labels say so"
+    )
+    neighbours: bool = setting(
+        True, "rank picks also by how they lie to each other, if the labels show that particles keep to that"
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = setting(
         "auto", "arithmetic of the network; auto takes bfloat16 where the processor has it"
@@ -275,6 +287,7 @@ PRESETS = {
             "retrain_epochs": 30,
             "negative_threshold": 0.05,
             "first_look": False,
+            "neighbours": False,
             "from_scratch": True,
             "epoch_crops": 1280,
             "batch_size": 128,
@@ -335,15 +348,22 @@ def config_from(kind: type[Config], values: object, source: str) -> Config:
         if not _fits(value, str(known[name].type)):
             raise CryopickError(f"{source}: {name} cannot be {value!r}")
     try:
-        return kind(**values)
+        return kind(**{name: _frozen(value) for name, value in values.items()})
     except CryopickError as error:
         raise CryopickError(f"{source}: {error}") from error
+
+
+def _frozen(value: Any) -> Any:
+    """Make a tuple of a list, which is what a file has instead."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _fits(value: object, annotation: str) -> bool:
     """Whether a value is of the annotated type; a whole number will do for a float."""
     if value is None or isinstance(value, bool):
         return ("None" if value is None else "bool") in annotation
+    if annotation.startswith("tuple"):
+        return isinstance(value, list) and all(type(each) in (int, float) for each in value)
     if annotation.startswith("float"):
         return isinstance(value, int | float)
     return isinstance(value, int if annotation == "int" else str) and annotation != "bool"

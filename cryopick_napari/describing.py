@@ -151,6 +151,7 @@ def _micrograph(path: Path) -> Iterator[str]:
 
 
 def _model(path: Path) -> Iterator[str]:
+    from cryopick_napari.neighbours import likeliest
     from cryopick_napari.picker import Picker
 
     config = Picker.load(path).config
@@ -159,6 +160,9 @@ def _model(path: Path) -> Iterator[str]:
         size = f"{config.diameter_angstrom:.0f} Å ({size} at {config.spacing:g} Å/px)"
     yield f"{path}: a model for {config.polarity} particles of {size}"
     yield f"  threshold: {config.threshold:.3f}"
+    if known := config.pair_correlation:
+        times = f"{max(known):.1f} times as likely as by chance"
+        yield f"  neighbours: {times} {likeliest(known):.2g} diameters away"
 
 
 def _some(lines: Sequence[str]) -> Iterator[str]:

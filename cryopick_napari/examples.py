@@ -23,10 +23,9 @@ from cryopick_napari.micrograph import Micrograph, read_micrograph, read_size
 from cryopick_napari.picker import Picker
 from cryopick_napari.picks import Picks
 from cryopick_napari.rescale import seen, to_network_scale
-from cryopick_napari.template import BINS, REACH, radial_profile
+from cryopick_napari.template import BINS, REACH, is_faint, mean_profile, radial_profile
 
 NETWORK_SIDE = 512  # px: the field is cropped no further than to this side ...
-FAINT = 0.8  # peak-to-peak contrast of the average particle, below which the network needs more:
 FAINT_SETTINGS: dict[str, Any] = {"filter_channel": True, "base_features": 16}
 SLIPS, MOST_CONTAMINATED = 2, 0.05  # labelled particles, and share of them: people label a few on carbon, too
 NEIGHBOURS = 1.5  # diameters between particles whose distance tells how near they come to each other
@@ -197,7 +196,7 @@ def new_picker(
         "polarity": polarity(profile),
         "min_distance": least_distance(examples, config),
     }
-    fitting |= FAINT_SETTINGS if np.ptp(profile) < FAINT else {}
+    fitting |= FAINT_SETTINGS if is_faint(profile) else {}
     if _contradict_mask(examples, replace(config, polarity=fitting["polarity"])):
         fitting["contamination_mask"] = False  # what looks like contamination is none here
     config = replace(config, **{name: value for name, value in fitting.items() if name not in chosen})
@@ -245,8 +244,7 @@ def average_particle(examples: Sequence[Example], config: PickerConfig) -> NDArr
         total += radial_profile(
             scaled.image, scaled.from_source(example.labels.positives.yx), scaled.diameter
         )
-    mean: NDArray[np.float64] = total[0] / np.maximum(total[1], 1)
-    return mean
+    return mean_profile(total)
 
 
 def least_distance(examples: Sequence[Example], config: PickerConfig) -> float:

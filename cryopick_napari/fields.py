@@ -16,7 +16,9 @@ from cryopick_napari.errors import CryopickError
 from cryopick_napari.labels import Example, areas_mask
 from cryopick_napari.metrics import discs
 from cryopick_napari.micrograph import Micrograph
+from cryopick_napari.neighbours import pair_correlation
 from cryopick_napari.rescale import Scaled, seen
+from cryopick_napari.template import is_faint, mean_profile, radial_profile
 
 Mask = NDArray[np.bool_]
 LABEL_WEIGHT = 5.0  # of a pixel that a person labelled, beside one of which a network only believes something
@@ -148,6 +150,14 @@ def hold_out(field: Field, part: float, rng: np.random.Generator) -> Field:
 def hold_out_all(field: Field) -> Field:
     """Use a field for validation only."""
     return replace(field, held=np.ones_like(field.held))
+
+
+def correlation(fields: Sequence[Field]) -> tuple[float, ...]:
+    """Measure the pair correlation of labels of faint particles; others are told by themselves."""
+    profiles = [radial_profile(field.scaled.image, field.positives, field.diameter) for field in fields]
+    if not is_faint(mean_profile(np.sum(profiles, axis=0))):
+        return ()
+    return pair_correlation([(field.positives, field.diameter) for field in fields])
 
 
 def inside(yx: NDArray[np.float32], mask: Mask) -> Mask:

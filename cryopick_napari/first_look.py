@@ -19,7 +19,7 @@ from torch import Tensor
 from cryopick_napari.blind import Profile, completed_profile, guessed_profile
 from cryopick_napari.config import LEAST_CLICKS, PickerConfig
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.fields import Field, hold_out_all, inside, prepare
+from cryopick_napari.fields import Field, correlation, hold_out_all, inside, prepare
 from cryopick_napari.labels import Example
 from cryopick_napari.metrics import STRICT
 from cryopick_napari.mixture import best_cut, fit_mixture
@@ -55,10 +55,11 @@ def first_look(examples: Sequence[Example], config: PickerConfig) -> Picker:
         If too little is labelled on usable ground.
     """
     fields = [prepare(example, config) for example in examples]
+    config = replace(config, pair_correlation=correlation(fields))
     picker = look_of(fields, config).picker
     tested = [hold_out_all(field) for field in fields]
     answers = answers_of(picker, tested)
-    found = validate(answers, config.min_distance, 2 * STRICT, picker.config.threshold)
+    found = validate(answers, config, 2 * STRICT, picker.config.threshold)
     record = {"validation": asdict(found), "answer": "first look"}
     return replace(picker, config=replace(picker.config, threshold=found.threshold), training=record)
 

@@ -17,6 +17,7 @@ from cryopick_napari.config import PickerConfig, config_from
 from cryopick_napari.devices import autocast
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.micrograph import Micrograph
+from cryopick_napari.neighbours import ranked
 from cryopick_napari.network import AttentionUNet, PickingNetwork, UNet, mean_over_heads
 from cryopick_napari.peaks import LEAST_SCORE, find_peaks
 from cryopick_napari.picks import Picks
@@ -149,8 +150,7 @@ class Picker:
         Picks
             In pixels of the micrograph, best first.
         """
-        apart = self.config.min_distance if min_distance is None else min_distance
-        peaks = find_peaks(probability, apart * scaled.diameter, LEAST_SCORE)
+        peaks = find_picks(probability, scaled.diameter, self.config, min_distance)
         return Picks(scaled.to_source(peaks.yx), peaks.score).within(scaled.shape)
 
     def pick(self, micrograph: Micrograph, threshold: float | None = None) -> Picks:
@@ -203,6 +203,19 @@ class Picker:
         network.requires_grad_(True)
         network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return cls(config, network.eval(), training)
+
+
+def find_picks(
+    probability: NDArray[np.float32], diameter: float, config: PickerConfig, min_distance: float | None = None
+) -> Picks:
+    """Find the peaks of a map (h, w), whatever their score, as a picker of this configuration does.
+
+    ``diameter`` in px of the map, ``min_distance`` in diameters; see `Picker.picks`.
+    """
+    apart = (config.min_distance if min_distance is None else min_distance) * diameter
+    if not config.pair_correlation:
+        return find_peaks(probability, apart, LEAST_SCORE)
+    return ranked(probability, diameter, apart, config.pair_correlation, config.threshold)
 
 
 @torch.inference_mode()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 REACH = 0.8  # radius of the template in particle diameters: beyond the edge lie halo and nearest neighbours
+FAINT = 0.8  # peak-to-peak contrast of the average particle, below which a network needs more
 BINS = 32  # samples of the radial profile
 
 
@@ -54,6 +55,17 @@ def radial_profiles(image: Tensor, yx: NDArray[np.float32], diameter: float) -> 
     sums = np.stack([np.bincount(rings, values, count), np.bincount(rings, minlength=count).astype(float)])
     each: NDArray[np.float64] = sums.reshape(2, len(yx), BINS).swapaxes(0, 1)
     return each
+
+
+def mean_profile(total: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the mean grey value (32,) of what `radial_profile` sums."""
+    mean: NDArray[np.float64] = total[0] / np.maximum(total[1], 1)
+    return mean
+
+
+def is_faint(profile: NDArray[np.float64]) -> bool:
+    """Tell whether single particles of this mean profile drown in the noise, whose deviation is 1."""
+    return bool(np.ptp(profile) < FAINT)
 
 
 def kernel_side(diameter: float) -> int:

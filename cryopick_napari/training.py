@@ -16,7 +16,7 @@ from cryopick_napari.choosing import calibrated, network_alone, settled, verdict
 from cryopick_napari.config import TrainingConfig
 from cryopick_napari.devices import resolve_device
 from cryopick_napari.distribution import anyone, average_statistics, of_first, picker_of_first
-from cryopick_napari.fields import Field, labelled_fields, target_and_weight
+from cryopick_napari.fields import Field, correlation, labelled_fields, target_and_weight
 from cryopick_napari.first_look import first_look, with_template
 from cryopick_napari.history import Row, row_of
 from cryopick_napari.labels import Example
@@ -128,14 +128,15 @@ def fit(
     resume: Checkpoint | None = None,
 ) -> Job:
     """Train on crops of the canvases, and validate on what is held out of the fields; see `train`."""
-    picker = network_alone(picker)
+    subject = subject_of(picker.config, fields)
+    known = correlation(fields) if config.neighbours else ()
+    picker = network_alone(picker).configured(pair_correlation=known)
     near_label = 0.0 if all(field.is_complete for field in fields) else NEAR_LABEL
     network = copy.deepcopy(picker.network).to(resolve_device(config.device))
     network = with_template(network, fields, picker.config)
     optimiser = Optimiser(network, config)
     best = Best(copy.deepcopy(network).eval())
     history: list[Row] = []
-    subject = subject_of(picker.config, fields)
     start = 0 if resume is None else restore(resume, optimiser, best, history, config, subject)
 
     epoch_steps = max(1, round(config.epoch_crops / (config.batch_size * config.accumulation_steps)))
@@ -164,8 +165,8 @@ def fit(
         average_statistics(network)
         snapshot = copy.deepcopy(network).eval()
         answers = answers_of(replace(picker, network=snapshot), fields, averaging=False)
-        apart, knows = picker.config.min_distance, picker.is_experienced
-        found = of_first(validate(answers, apart, config.target_radius, is_experienced=knows))
+        knows = picker.is_experienced
+        found = of_first(validate(answers, picker.config, config.target_radius, is_experienced=knows))
         if found.quality >= best.quality:
             best.network, best.quality, best.epoch = snapshot, found.quality, epoch + 1
         shown = replace(picker, config=replace(picker.config, threshold=found.threshold), network=snapshot)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan, nan
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cryopick_napari.config import PickerConfig
 from cryopick_napari.fields import Field, Mask, inside, target_and_weight
 from cryopick_napari.metrics import STRICT, Score, best_threshold, discs, matched, roc_auc, score
 from cryopick_napari.mixture import best_cut, expected_cut, fit_mixture
 from cryopick_napari.peaks import LEAST_SCORE, find_peaks, highest_near
-from cryopick_napari.picker import Picker, probability_map
+from cryopick_napari.picker import Picker, find_picks, probability_map
 from cryopick_napari.picks import Picks
 
 LEAST_ODDS = 0.75  # of a pick being right that make it worth having: F1 is highest near F1 / 2, some 0.43
@@ -76,6 +77,11 @@ class Answer:
         peaks = find_peaks(self.probability, min_distance * self.field.diameter, LEAST_SCORE)
         return peaks.where(inside(peaks.yx, self.field.usable))
 
+    def found(self, config: PickerConfig) -> Picks:
+        """All picks of a picker of this configuration there: its threshold has a say in how they score."""
+        picks = find_picks(self.probability, self.field.diameter, config)
+        return picks.where(inside(picks.yx, self.field.usable))
+
     @property
     def held_out(self) -> NDArray[np.float32]:
         """Labelled particles (n, 2) that training has not seen, px of the map."""
@@ -117,7 +123,7 @@ def ranks(answers: Sequence[Answer], min_distance: float) -> NDArray[np.float64]
 
 def validate(
     answers: Sequence[Answer],
-    min_distance: float,
+    config: PickerConfig,
     target_radius: float,
     guess: float | None = None,
     is_experienced: bool = False,
@@ -128,8 +134,8 @@ def validate(
     Parameters
     ----------
     answers : sequence of Answer
-    min_distance : float
-        Least distance between picks, in diameters.
+    config : PickerConfig
+        How picks are found in the maps.
     target_radius : float
         Radius of the painted discs, in particle radii, for the loss.
     guess : float, optional
@@ -143,28 +149,29 @@ def validate(
     complete = [answer for answer in answers if answer.field.is_complete]
     loss, auc = _loss(answers, target_radius), _auc(answers)
     if complete:
-        best, found = _complete_threshold(complete, min_distance)
+        best, found = _complete_threshold(complete, config)
         return Validation(loss, found.precision, found.recall, found.f1, auc, best)
     threshold, recall, clicks, picks = _clicks_figures(
-        answers, min_distance, target_radius, guess, is_experienced, threshold
+        answers, config, target_radius, guess, is_experienced, threshold
     )
     return Validation(loss, nan, recall, nan, auc, threshold, clicks, picks)
 
 
-def _complete_threshold(answers: Sequence[Answer], min_distance: float) -> tuple[float, Score]:
+def _complete_threshold(answers: Sequence[Answer], config: PickerConfig) -> tuple[float, Score]:
     """Choose the threshold of a high F1, and score it on held-out ground.
 
     The threshold is chosen on all labelled ground: the few particles of the held-out part alone
     leave it to chance, while networks this small hardly answer higher where they have learned.
     """
     reach = STRICT * answers[0].field.diameter
-    picks = [answer.picks(min_distance) for answer in answers]
+    picks = [answer.picks(config.min_distance) for answer in answers]
     labelled = [
         _on(found, answer.field, answer.field.usable) for found, answer in zip(picks, answers, strict=True)
     ]
     threshold, _ = best_threshold(labelled, reach, TOLERANCE)
     total = Score(0, 0, 0)
-    for found, answer in zip(picks, answers, strict=True):
+    for answer in answers:
+        found = answer.found(replace(config, threshold=threshold))
         tested, truth = _on(found, answer.field, answer.field.tested)
         total += score(tested.above(threshold), truth, reach)
     return threshold, total
@@ -178,7 +185,7 @@ def _on(picks: Picks, field: Field, ground: Mask) -> tuple[Picks, Picks]:
 
 def _clicks_figures(
     answers: Sequence[Answer],
-    min_distance: float,
+    config: PickerConfig,
     target_radius: float,
     guess: float | None,
     is_experienced: bool,
@@ -189,13 +196,7 @@ def _clicks_figures(
     The threshold lies between a guess and what the scores of picks and clicks suggest: with few clicks
     each may be far off, but mostly not to the same side.
     """
-    picks = [answer.picks(min_distance) for answer in answers]
-    hits = [
-        matched(some, Picks.of(answer.held_out), STRICT * answer.field.diameter)
-        for some, answer in zip(picks, answers, strict=True)
-    ]
-    scores = np.concatenate([np.zeros(0, np.float32), *(some.score for some in picks)])
-    hit = np.concatenate([np.zeros(0, np.bool_), *hits])
+    scores, hit = _hits([answer.picks(config.min_distance) for answer in answers], answers)
     clicks = sum(len(answer.held_out) for answer in answers)
     if threshold is None:
         if is_experienced and len(scores):
@@ -206,8 +207,19 @@ def _clicks_figures(
             threshold = _halfway(guess, _mixture_threshold(scores, answers))
         else:
             return 0.5, 0.0, clicks, 0
+    scores, hit = _hits([answer.found(replace(config, threshold=threshold)) for answer in answers], answers)
     kept = scores >= threshold
     return threshold, float((hit & kept).sum() / max(1, clicks)), clicks, int(kept.sum())
+
+
+def _hits(picks: Sequence[Picks], answers: Sequence[Answer]) -> tuple[NDArray[np.float32], Mask]:
+    """List the scores of picks, and which of them hit a held-out click."""
+    hits = [
+        matched(some, Picks.of(answer.held_out), STRICT * answer.field.diameter)
+        for some, answer in zip(picks, answers, strict=True)
+    ]
+    scores = np.concatenate([np.zeros(0, np.float32), *(some.score for some in picks)])
+    return scores, np.concatenate([np.zeros(0, np.bool_), *hits])
 
 
 def _halfway(one: float, other: float) -> float:

@@ -156,6 +156,7 @@ def test_every_setting_is_an_option_and_reaches_the_model():
         **{"learning_rate": 2e-4, "weight_decay": 0.5, "gradient_clip": 0.25, "patience": 3, "held_out": 0.3},
         **{"target_radius": 0.75, "precision": "float32", "device": "cpu", "seed": 5},
         **{"self_training_iterations": 1, "retrain_epochs": 2, "first_look": False},
+        "neighbours": False,
         "from_scratch": True,
         **{"positive_threshold": 0.8, "negative_threshold": 0.3},
         **{"loss": "focal-dice", "attention_supervision": 0.2, "gate_learning_rate": 1e-3},

@@ -146,6 +146,7 @@ def test_later_settings_leave_the_digest_of_older_models_alone():
     before |= {"polarity", "averaging", "min_distance", "threshold"}
     assert PickerConfig(gate="none", contamination_mask=False).for_digest().keys() == before
     everything = PickerConfig(heads=2, spatial_attention=True, blend=True, contamination_mask=True)
+    everything = dataclasses.replace(everything, pair_correlation=(1.0,))
     assert everything.for_digest().keys() == before | LATER.keys()
 
 

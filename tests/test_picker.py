@@ -317,4 +317,5 @@ def test_a_training_is_not_a_model(tmp_path):
 
 def test_every_setting_is_in_the_file(tmp_path):
     with safe_open(saved(tmp_path / "model.safetensors"), "pt") as file:
-        assert json.loads(file.metadata()["header"])["picker"] == asdict(CONFIG)
+        settings = json.loads(file.metadata()["header"])["picker"]
+    assert settings == json.loads(json.dumps(asdict(CONFIG)))

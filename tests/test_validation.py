@@ -37,7 +37,7 @@ def upper_half(field: Field) -> Field:
 
 
 def figures(field: Field, probability: np.ndarray):
-    return validate([Answer(field, probability.astype(np.float32))], 0.5, 0.5)
+    return validate([Answer(field, probability.astype(np.float32))], CONFIG, 0.5)
 
 
 def test_a_perfect_map_is_perfect():
@@ -139,7 +139,7 @@ def test_a_map_that_finds_nothing_scores_nothing(field):
 
 
 def test_without_held_out_labels_there_are_no_figures():
-    found = validate([], 0.5, 0.5)
+    found = validate([], CONFIG, 0.5)
     assert isnan(found.loss)
     assert isnan(found.auc)
     assert (found.recall, found.quality, found.threshold) == (0, 0, 0.5)
@@ -147,6 +147,6 @@ def test_without_held_out_labels_there_are_no_figures():
 
 def test_several_fields_share_one_threshold():
     answers = [Answer(whole_field(), PERFECT), Answer(whole_field(), 0.5 * PERFECT + 0.3 * FALSE)]
-    found = validate(answers, 0.5, 0.5)
+    found = validate(answers, CONFIG, 0.5)
     assert found.f1 == 1
     assert 0.3 < found.threshold < 0.43

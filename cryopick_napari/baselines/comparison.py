@@ -159,7 +159,7 @@ def method_of(name: str, seed: int, examples: Sequence[Example], plan: Plan) -> 
         examples, plan.diameter, radius=plan.radius, preset=plan.preset, settings=settings, seed=seed
     )
     # Networks are compared: none of them gets the first look's help.
-    own = {"seed": seed, "device": plan.device, "first_look": False}
+    own = {"seed": seed, "device": plan.device, "first_look": False, "neighbours": False}
     config = TrainingConfig(**{**PRESETS[plan.preset].training, **own})
     return _MAKERS[name](picker, config, plan.preset), picker
 

@@ -74,11 +74,15 @@ class Baseline:
 class Detected(Answer):
     """An answer whose picks are not the peaks of its map."""
 
-    found: Picks
+    detections: Picks
 
     def picks(self, min_distance: float) -> Picks:
         """Those on usable ground, px of the map."""
-        return self.found.where(inside(self.found.yx, self.field.usable))
+        return self.detections.where(inside(self.detections.yx, self.field.usable))
+
+    def found(self, config: PickerConfig) -> Picks:
+        """The same."""
+        return self.picks(config.min_distance)
 
 
 def fit(
@@ -95,11 +99,11 @@ def fit(
     task = make(fields)
     course = yield from descend(task, budget)
     yield Stage("calibrating", course.seconds)
-    fitted = Baseline(config, task, calibrated(task, fields, config.min_distance), device)
+    fitted = Baseline(config, task, calibrated(task, fields, config), device)
     return Learned(fitted, course.curve, course.seconds)
 
 
-def calibrated(task: Task, fields: Sequence[Field], min_distance: float) -> float:
+def calibrated(task: Task, fields: Sequence[Field], config: PickerConfig) -> float:
     """Choose a threshold on held-out ground: networks this large know their training particles by heart.
 
     Returns
@@ -110,9 +114,9 @@ def calibrated(task: Task, fields: Sequence[Field], min_distance: float) -> floa
     answers = []
     for field in fields:
         if field.is_complete and field.tested.any():
-            probability, picks = task.see(field.scaled, min_distance * field.diameter)
+            probability, picks = task.see(field.scaled, config.min_distance * field.diameter)
             answers.append(Detected(replace(field, usable=field.tested), probability, picks))
-    return validate(answers, min_distance, 0.5).threshold if answers else 0.5
+    return validate(answers, config, 0.5).threshold if answers else 0.5
 
 
 @dataclass(frozen=True, eq=False)
