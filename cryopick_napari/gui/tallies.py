@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,8 @@ from qtpy.QtCore import QObject, Signal
 
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.worker import Job, Work
-from cryopick_napari.labels import Labels
+from cryopick_napari.labels import Labels, outside
+from cryopick_napari.micrograph import read_size
 
 if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
@@ -34,7 +35,7 @@ class Tally:
     is_complete : bool
         Whether an area is fully labelled.
     scores : (n,) float32 or None
-        Of all its picks, ascending; None if it was never picked.
+        Of all its picks outside excluded areas, ascending; None if it was never picked.
     made_by : str
         What picked it.
     """
@@ -79,7 +80,7 @@ class Tallies(QObject):
         self.session = session
         self._known: dict[Path, Tally] = {}
         self._labelled: dict[Path, int] = {}  # of the few that have labels: asked for at each click
-        self._edited: set[Path] = set()  # their labels are newer than those on the disk may be
+        self._edited: dict[Path, Labels] = {}  # they are newer than those on the disk may be
         self._asked: dict[Path, None] = {}
         self._job: Job | None = None
         session.project_changed.connect(self._start_anew)
@@ -129,10 +130,10 @@ class Tallies(QObject):
         if self.session.project is None:
             return
         try:
-            self._learn(path, self.of(path).labelled(self.session.labels_of(path)))
+            labels = self._edited[path] = self.session.labels_of(path)
         except CryopickError:
             return  # it is said when it is looked at
-        self._edited.add(path)
+        self._learn(path, self.of(path).labelled(labels))
         self.changed.emit([path])
         self._ask([path])
 
@@ -142,7 +143,8 @@ class Tallies(QObject):
         if self._job is not None or project is None or not self._asked:
             return
         paths, self._asked = tuple(self._asked), {}
-        job = self._job = Job(lambda: _count(project, paths), "tallies")
+        newer = {path: self._edited[path] for path in paths if path in self._edited}
+        job = self._job = Job(lambda: _count(project, paths, newer), "tallies")
         job.yielded.connect(lambda read: self._take(job, read))
         job.finished.connect(lambda: self._go_on(job))
         job.start()
@@ -162,21 +164,25 @@ class Tallies(QObject):
             self._ask(())
 
 
-def _count(project: Project, paths: Sequence[Path]) -> Work:
+def _count(project: Project, paths: Sequence[Path], newer: Mapping[Path, Labels]) -> Work:
     read: dict[Path, Tally] = {}
     last = time.monotonic()
     for path in paths:
-        read[path] = _tally(project, path)
+        read[path] = _tally(project, path, newer.get(path))
         if time.monotonic() - last > EVERY:
             yield read
             read, last = {}, time.monotonic()
     yield read
 
 
-def _tally(project: Project, path: Path) -> Tally:
-    picks = project.picks(path)
-    tally = Tally() if picks is None else Tally(scores=np.sort(picks[0].score), made_by=picks[1])
+def _tally(project: Project, path: Path, labels: Labels | None) -> Tally:
+    known = project.picks(path)
+    tally = Tally() if known is None else Tally(scores=np.sort(known[0].score), made_by=known[1])
     try:
-        return tally.labelled(project.labels(path))
+        labels = project.labels(path) if labels is None else labels
+        tally = tally.labelled(labels)
+        if known is None or not labels.excluded:
+            return tally
+        return replace(tally, scores=np.sort(outside(known[0], labels.excluded, read_size(path)[0]).score))
     except CryopickError:
         return tally  # it is said when it is looked at

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,18 @@ def test_picks_count_above_the_threshold(opened, table, qtbot) -> None:
     assert (cell(table, 1, "picks"), cell(table, 1, "score")) == ("0", "")
     with_picks(opened, 1, [0.99])
     qtbot.waitUntil(lambda: cell(table, 1, "picks") == "1")
+
+
+def test_picks_in_excluded_areas_do_not_count(opened, table, qtbot) -> None:
+    path = opened.current
+    opened.project.save_picks(path, Picks.of([(10, 10), (50, 50), (60, 60)], [0.9, 0.8, 0.7]), "model 1")
+    opened.row_changed.emit(path)
+    qtbot.waitUntil(lambda: cell(table, 0, "picks") == "3")
+    square = np.array([(40, 40), (40, 70), (70, 70), (70, 40)], np.float32)
+    opened.edit(replace(opened.labels, excluded=(square,)))
+    qtbot.waitUntil(lambda: cell(table, 0, "picks") == "1")
+    opened.edit(replace(opened.labels, excluded=()))
+    qtbot.waitUntil(lambda: cell(table, 0, "picks") == "3")
 
 
 def test_edits_win_over_what_is_still_being_read(opened, table, qtbot) -> None:
