@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cryopick_napari.config import PickerConfig
 from cryopick_napari.fields import Field, Mask, inside, target_and_weight
 from cryopick_napari.metrics import STRICT, Score, best_threshold, discs, matched, roc_auc, score
-from cryopick_napari.mixture import best_cut, expected_cut, fit_mixture
+from cryopick_napari.mixture import Mixture, best_cut, expected_cut, fit_mixture
 from cryopick_napari.peaks import LEAST_SCORE, find_peaks, highest_near
 from cryopick_napari.picker import Picker, find_picks, probability_map
 from cryopick_napari.picks import Picks
@@ -199,14 +199,19 @@ def _clicks_figures(
     scores, hit = _hits([answer.picks(config.min_distance) for answer in answers], answers)
     clicks = sum(len(answer.held_out) for answer in answers)
     if threshold is None:
+        ordered = np.sort(scores)[::-1].astype(np.float64)
+        chances: NDArray[np.floating] = ordered
         if is_experienced and len(scores):
-            ordered = np.sort(scores)[::-1].astype(np.float64)
-            threshold = expected_cut(ordered, ordered)
+            threshold = expected_cut(ordered, chances)
         elif hit.any():
             guess = _expected_threshold(scores, hit, answers, target_radius) if guess is None else guess
-            threshold = _halfway(guess, _mixture_threshold(scores, answers))
+            mixture, stretched = _mixture(scores, answers), to_logit(ordered)
+            threshold = _halfway(guess, from_logit(best_cut(mixture, stretched)))
+            chances = mixture.chances(stretched)
         else:
             return 0.5, 0.0, clicks, 0
+        if config.pair_correlation:
+            threshold = _nearer(threshold, ordered, chances)
     scores, hit = _hits([answer.found(replace(config, threshold=threshold)) for answer in answers], answers)
     kept = scores >= threshold
     return threshold, float((hit & kept).sum() / max(1, clicks)), clicks, int(kept.sum())
@@ -227,11 +232,21 @@ def _halfway(one: float, other: float) -> float:
     return from_logit(float(to_logit(np.array([one, other])).mean()))
 
 
-def _mixture_threshold(scores: NDArray[np.float32], answers: Sequence[Answer]) -> float:
-    """Choose a threshold by how all picks score, and how those at the clicks do."""
+def _mixture(scores: NDArray[np.float32], answers: Sequence[Answer]) -> Mixture:
+    """Tell particles from others by how all picks score, as logits, and how those at the clicks do."""
     known = np.concatenate([answer.at(answer.field.positives) for answer in answers])
-    stretched = to_logit(scores)
-    return from_logit(best_cut(fit_mixture(stretched, to_logit(known)), stretched))
+    return fit_mixture(to_logit(scores), to_logit(known))
+
+
+def _nearer(threshold: float, ordered: NDArray[np.float64], chances: NDArray[np.floating]) -> float:
+    """Choose the threshold of as many picks, nearer to the number of particles.
+
+    The neighbours will choose these among all picks. They choose better than the scores alone, for which the
+    first threshold is best; the better the order, the nearer the best number comes to that of particles. It
+    is taken half way.
+    """
+    count = round(math.sqrt((ordered >= threshold).sum() * chances.sum()))
+    return float(ordered[count - 1 : count + 1].mean()) if 0 < count < len(ordered) else threshold
 
 
 def _expected_threshold(
