@@ -23,7 +23,8 @@ FARTHEST, RING = 2.5, 0.1  # diameters: how far neighbours are looked at, and in
 RINGS = round(FARTHEST / RING)
 BEYOND = 1.5  # diameters from which on pairs are taken to be there by chance
 FEWEST = 10  # pairs of labelled particles; fewer say nothing
-DOUBT = 1.0  # pairs a ring, as many as by chance, that are added to those counted
+NEXT = slice(6, 13)  # rings of next neighbours: whether there is order at all, they tell best
+DOUBT = 2.0  # pairs a ring, as many as by chance, that are added to those counted
 SMOOTHING = np.array([0.25, 0.5, 0.25])  # of neighbouring rings
 # A neighbour has neighbours of its own, which say in part the same.
 SHARE = 0.7
@@ -48,7 +49,8 @@ def pair_correlation(labelled: Sequence[tuple[Positions, float]]) -> tuple[float
     Returns
     -------
     tuple of float
-        For rings of 0.1 diameters, out to 2.5; 1 is chance. Empty if the pairs are too few.
+        For rings of 0.1 diameters, out to 2.5; 1 is chance. Few pairs are trusted less. Empty if they say
+        nothing.
     """
     edges = np.arange(RINGS + 1) * RING
     counted, area = np.zeros(RINGS), np.pi * np.diff(edges**2)
@@ -60,7 +62,13 @@ def pair_correlation(labelled: Sequence[tuple[Positions, float]]) -> tuple[float
         return ()
     chance = area * counted[far].sum() / area[far].sum()
     counted, chance = (np.convolve(np.pad(some, 1, "edge"), SMOOTHING, "valid") for some in (counted, chance))
-    return tuple(np.round((counted + DOUBT) / (chance + DOUBT), 3).tolist())
+    # What exceeds chance by no more than chance does is worth nothing, what exceeds it far is worth itself
+    # (James and Stein 1961, Proc. 4th Berkeley Symp. 1, 361). The variance is that of counted pairs.
+    excess = (counted - chance) ** 2 / (chance * (SMOOTHING**2).sum())
+    trust = 1 - 1 / max(float(excess[NEXT].mean()), 1.0)
+    if not trust:
+        return ()
+    return tuple(np.round(((counted + DOUBT) / (chance + DOUBT)) ** trust, 3).tolist())
 
 
 def weighed(candidates: Picks, diameter: float, correlation: Sequence[float], count: int) -> Positions:

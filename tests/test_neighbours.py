@@ -9,7 +9,7 @@ from drawing import gaussians, noise
 from cryopick_napari.config import PickerConfig, TrainingConfig
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.examples import new_picker
-from cryopick_napari.fields import correlation, prepare
+from cryopick_napari.fields import correlation, hold_out_all, prepare
 from cryopick_napari.first_look import first_look
 from cryopick_napari.labels import Example, Labels
 from cryopick_napari.metrics import best_threshold, score
@@ -19,6 +19,7 @@ from cryopick_napari.peaks import find_peaks
 from cryopick_napari.picker import Picker, find_picks
 from cryopick_napari.picks import Picks
 from cryopick_napari.training import completed, train
+from cryopick_napari.validation import Answer, validate
 
 SIDE, DIAMETER = 240, 12.0
 AT_CONTACT = round(1 / RING) - 1, round(1 / RING)  # the rings on both sides of one diameter
@@ -188,3 +189,15 @@ def test_training_learns_how_particles_lie_unless_told_not_to():
         config = TrainingConfig(initial_epochs=1, epoch_crops=8, patch_size=64, neighbours=neighbours, seed=0)
         picker = completed(train(new_picker([example], radius=DIAMETER / 2, seed=0), [example], config))
         assert bool(picker.config.pair_correlation) == neighbours
+
+
+@pytest.mark.parametrize("is_experienced", [True, False])
+def test_the_better_order_takes_fewer_picks(is_experienced):
+    plain = PickerConfig(diameter=DIAMETER, network_diameter=DIAMETER)
+    knowing = replace(plain, pair_correlation=pair_correlation([(touching(1), DIAMETER)]))
+    seen, truth = faint(0)
+    few = Example(labelled(-0.4).micrograph, Labels(Picks.of(truth[:40])))
+    answers = [Answer(hold_out_all(prepare(few, plain)), seen)]
+    before, after = (validate(answers, one, 0.5, is_experienced=is_experienced) for one in (plain, knowing))
+    assert len(truth) / 2 < after.picks < before.picks
+    assert after.threshold > before.threshold
