@@ -218,8 +218,13 @@ class Learning(ModelsInUse):
         else:
             from cryopick_napari.choosing import verdict  # PyTorch is there by now
 
-            self.message = verdict(model.picker.training)
+            own = self.session.review.settings.own("threshold")
             self._take(model)
+            said = [verdict(model.picker.training)]
+            if own is not None:
+                new = model.picker.config.threshold
+                said.append(f"The threshold is this model's own, {new:.2f}; yours was {own:.2f}.")
+            self.message = "\n".join(filter(None, said))
 
     def _on_failed(self, job: Job, error: CryopickError) -> None:
         if job is not self._training:

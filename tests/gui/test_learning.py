@@ -98,6 +98,15 @@ def test_a_training_gives_a_saved_model_that_is_in_use(labelled, qtbot):
     assert labelled.said == []
 
 
+def test_a_threshold_that_a_new_model_takes_away_is_said(trained, qtbot):
+    assert "threshold" not in trained.learning.message
+    trained.review.set_threshold(0.87)
+    trained.learning.start("small", PLAIN, {**QUICK, "initial_epochs": 1, "epoch_crops": 8})
+    wait_for_end(trained, qtbot)
+    assert f"{trained.learning.picker.config.threshold:.2f}; yours was 0.87" in trained.learning.message
+    assert trained.review.threshold == trained.learning.picker.config.threshold
+
+
 def test_what_is_missing_is_said(session, opened, qtbot):
     with pytest.raises(CryopickError, match="label some particles first"):
         opened.learning.start(None, {}, {})
