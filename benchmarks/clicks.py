@@ -100,7 +100,7 @@ def clicked(fields: list[Example], clicks: str, seed: int) -> list[Example]:
 def measure(name: str, split: dict[str, Any], fields: Fields, clicks: str, seed: int, method: str) -> Cell:
     """Take a first look, or train, and score on the test fields."""
     examples = clicked(fields["train"], clicks, seed)
-    is_new = method == "from scratch"
+    is_new = method != "trained" and method not in EXTRA
     unclicked = [
         field.micrograph
         for field in fields["train"]
@@ -108,7 +108,7 @@ def measure(name: str, split: dict[str, Any], fields: Fields, clicks: str, seed:
     ]
     start = time.perf_counter()
     picker = new_picker(examples, split["diameter"], preset="small", seed=seed, from_scratch=is_new)
-    if method == "first look":
+    if method == "first look":  # as the window makes it
         picker = first_look(examples, picker.config)
     else:
         settings = {"seed": seed, "from_scratch": is_new}

@@ -117,6 +117,8 @@ def looked(micrograph: Micrograph, labels: Labels, size: ParticleSize) -> Picker
     example = Example(micrograph, labels)
     diameter, radius = (size.diameter, None) if size.in_angstrom else (None, size.diameter / 2)
     try:
-        return first_look([example], new_picker([example], diameter, radius=radius).config)
+        # At the scale that suits the field: that of the general model's network is no concern of a filter.
+        config = new_picker([example], diameter, radius=radius, from_scratch=True).config
+        return first_look([example], config)
     except CryopickError:  # they lie on dead ground
         return general()
