@@ -241,6 +241,7 @@ def main() -> None:
         for method in options.methods
         if clicks in EXTRA.get(method, COUNTS)
         and (clicks, method) != ("all", "from scratch")  # whole fields are always learned from nothing
+        and ((clicks, method) != ("all", LONGER) or seed == 0)  # minutes each
     ]
     for name, clicks, seed, method in wanted:
         if (name, clicks, seed, method) in known:
