@@ -24,12 +24,14 @@ RINGS = round(FARTHEST / RING)
 BEYOND = 1.5  # diameters from which on pairs are taken to be there by chance
 FEWEST = 10  # pairs of labelled particles; fewer say nothing
 NEXT = slice(6, 13)  # rings of next neighbours: whether there is order at all, they tell best
+LEAST_ORDER = 1.4  # how much likelier than by chance a neighbour must be somewhere, to be worth asking
 DOUBT = 2.0  # pairs a ring, as many as by chance, that are added to those counted
 SMOOTHING = np.array([0.25, 0.5, 0.25])  # of neighbouring rings
 # A neighbour has neighbours of its own, which say in part the same.
 SHARE = 0.7
 GAP = 0.3  # diameters between places that are weighed against each other
 ROUNDS = 12
+LEAST_SPREAD = 1.0  # standard deviation of what is seen, as logits; less is stretched to it
 LEAST = 1e-3  # no neighbour makes a place less likely than this
 
 Positions = NDArray[np.floating]
@@ -66,18 +68,19 @@ def pair_correlation(labelled: Sequence[tuple[Positions, float]]) -> tuple[float
     # (James and Stein 1961, Proc. 4th Berkeley Symp. 1, 361). The variance is that of counted pairs.
     excess = (counted - chance) ** 2 / (chance * (SMOOTHING**2).sum())
     trust = 1 - 1 / max(float(excess[NEXT].mean()), 1.0)
-    if not trust:
+    found = (counted + DOUBT) / (chance + DOUBT)
+    if not trust or found[NEXT].max() < LEAST_ORDER:
         return ()
-    return tuple(np.round(((counted + DOUBT) / (chance + DOUBT)) ** trust, 3).tolist())
+    return tuple(np.round(found**trust, 3).tolist())
 
 
 def weighed(candidates: Picks, diameter: float, correlation: Sequence[float], count: int) -> Positions:
     """Weigh places against each other by what is seen there and by how they lie.
 
-    ``l_i = s_i + 0.7 sum_j log(1 + p_j (g(d_ij) - 1))``: s is what is seen, g the pair correlation at the
-    distance of two places, and ``p_j`` the probability that the other one holds a particle, which follows
-    from its own l: a mean field, found by going round until all agree (Opper and Saad 2001, Advanced Mean
-    Field Methods).
+    ``l_i = s_i + 0.7 sum_j log(1 + p_j (g(d_ij) - 1))``: s is the logit of what is seen, g the pair
+    correlation at the distance of two places, and ``p_j`` the probability that the other one holds a
+    particle, which follows from its own l: a mean field, found by going round until all agree (Opper and
+    Saad 2001, Advanced Mean Field Methods).
 
     Parameters
     ----------
@@ -98,6 +101,8 @@ def weighed(candidates: Picks, diameter: float, correlation: Sequence[float], co
     seen = logit_of(candidates.score)
     if not 0 < count < len(seen):
         return seen
+    # A network that has hardly learned answers nearly the same everywhere: what it sees still counts.
+    seen = seen / min(max(float(seen.std()), 1e-6), LEAST_SPREAD)
     first, second, distance = _pairs(candidates.yx / diameter)
     one, other = np.concatenate([first, second]), np.concatenate([second, first])
     middles = (np.arange(len(correlation)) + 0.5) * RING

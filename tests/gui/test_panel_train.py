@@ -194,7 +194,7 @@ def test_an_error_is_said_and_the_next_training_goes_well(session, ready, qtbot)
     enter(ready, {"learning_rate": "0.003"})
     train(ready, qtbot)
     assert session.learning.model_name == "model 1"
-    assert not ready.note.isVisible()
+    assert not ready.note.isVisible(), ready.note.text()
 
 
 def test_models_are_compared_chosen_and_renamed(session, ready, qtbot, monkeypatch, tmp_path):
