@@ -100,7 +100,7 @@ def clicked(fields: list[Example], clicks: str, seed: int) -> list[Example]:
 def measure(name: str, split: dict[str, Any], fields: Fields, clicks: str, seed: int, method: str) -> Cell:
     """Take a first look, or train, and score on the test fields."""
     examples = clicked(fields["train"], clicks, seed)
-    is_new = method != "trained" and method not in EXTRA
+    is_new = method in ("first look", "from scratch")
     unclicked = [
         field.micrograph
         for field in fields["train"]

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from cryopick_napari.config import GENERAL, PRESETS, ParticleSize, PickerConfig
 from cryopick_napari.coordinates import match, read_coordinates
@@ -20,6 +19,7 @@ from cryopick_napari.general import from_general
 from cryopick_napari.labels import Example, Labels, look_complete
 from cryopick_napari.masks import masked
 from cryopick_napari.micrograph import Micrograph, read_micrograph, read_size
+from cryopick_napari.neighbours import pairs_within
 from cryopick_napari.picker import Picker
 from cryopick_napari.picks import Picks
 from cryopick_napari.rescale import seen, to_network_scale
@@ -262,11 +262,10 @@ def least_distance(examples: Sequence[Example], config: PickerConfig) -> float:
         In diameters; never less than that of ``config``. Of the pairs of neighbours, 95 % keep at least 1.25
         times this distance, if there are many; few of them weigh less.
     """
-    distances = [np.zeros(0)]
+    distances: list[NDArray[np.floating]] = [np.zeros(0)]
     for example in examples:
         yx = example.labels.positives.yx / config.diameter_at(example.micrograph.spacing)
-        first, second = cKDTree(yx).query_pairs(NEIGHBOURS, output_type="ndarray").T
-        distances.append(np.hypot(*(yx[first] - yx[second]).T))
+        distances.append(pairs_within(NEIGHBOURS, yx)[2])
     known, usual = np.concatenate(distances), config.min_distance
     if not len(known):
         return usual

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.spatial import cKDTree
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from cryopick_napari.peaks import LEAST_SCORE, find_peaks, spaced
 from cryopick_napari.picks import Picks
@@ -57,7 +57,7 @@ def pair_correlation(labelled: Sequence[tuple[Positions, float]]) -> tuple[float
     edges = np.arange(RINGS + 1) * RING
     counted, area = np.zeros(RINGS), np.pi * np.diff(edges**2)
     for yx, diameter in labelled:
-        _, _, distance = _pairs(np.asarray(yx) / diameter)
+        _, _, distance = pairs_within(FARTHEST, np.asarray(yx) / diameter)
         counted += np.histogram(distance, edges)[0]
     far = edges[:-1] > BEYOND - RING / 2
     if counted.sum() < FEWEST or not counted[far].any():
@@ -103,7 +103,7 @@ def weighed(candidates: Picks, diameter: float, correlation: Sequence[float], co
         return seen
     # A network that has hardly learned answers nearly the same everywhere: what it sees still counts.
     seen = seen / min(max(float(seen.std()), 1e-6), LEAST_SPREAD)
-    first, second, distance = _pairs(candidates.yx / diameter)
+    first, second, distance = pairs_within(FARTHEST, candidates.yx / diameter)
     one, other = np.concatenate([first, second]), np.concatenate([second, first])
     middles = (np.arange(len(correlation)) + 0.5) * RING
     excess = np.tile(np.interp(distance, middles, correlation), 2) - 1
@@ -160,12 +160,11 @@ def ranked(
 
 def logit_of(score: NDArray[np.floating]) -> NDArray[np.float64]:
     """Stretch probabilities to logits."""
-    clipped = np.clip(score.astype(np.float64), 1e-6, 1 - 1e-6)
-    stretched: NDArray[np.float64] = np.log(clipped / (1 - clipped))
+    stretched: NDArray[np.float64] = logit(np.clip(score.astype(np.float64), 1e-6, 1 - 1e-6))
     return stretched
 
 
-def _pairs(yx: Positions) -> tuple[NDArray[np.intp], NDArray[np.intp], Positions]:
-    """List the pairs of positions (n, 2) in diameters that are near enough to look at, and their distance."""
-    first, second = cKDTree(yx).query_pairs(FARTHEST, output_type="ndarray").T
+def pairs_within(reach: float, yx: Positions) -> tuple[NDArray[np.intp], NDArray[np.intp], Positions]:
+    """List the pairs of positions (n, 2) no farther than ``reach`` apart, and their distances."""
+    first, second = cKDTree(yx).query_pairs(reach, output_type="ndarray").T
     return first, second, np.hypot(*(yx[first] - yx[second]).T)

@@ -170,8 +170,9 @@ def _complete_threshold(answers: Sequence[Answer], config: PickerConfig) -> tupl
     ]
     threshold, _ = best_threshold(labelled, reach, TOLERANCE)
     total = Score(0, 0, 0)
-    for answer in answers:
-        found = answer.found(replace(config, threshold=threshold))
+    if config.pair_correlation:
+        picks = _ranked(answers, config, threshold)
+    for found, answer in zip(picks, answers, strict=True):
         tested, truth = _on(found, answer.field, answer.field.tested)
         total += score(tested.above(threshold), truth, reach)
     return threshold, total
@@ -196,7 +197,8 @@ def _clicks_figures(
     The threshold lies between a guess and what the scores of picks and clicks suggest: with few clicks
     each may be far off, but mostly not to the same side.
     """
-    scores, hit = _hits([answer.picks(config.min_distance) for answer in answers], answers)
+    picks = [answer.picks(config.min_distance) for answer in answers]
+    scores, hit = _hits(picks, answers)
     clicks = sum(len(answer.held_out) for answer in answers)
     if threshold is None:
         ordered = np.sort(scores)[::-1].astype(np.float64)
@@ -212,9 +214,15 @@ def _clicks_figures(
             return 0.5, 0.0, clicks, 0
         if config.pair_correlation:
             threshold = _nearer(threshold, ordered, chances)
-    scores, hit = _hits([answer.found(replace(config, threshold=threshold)) for answer in answers], answers)
+    if config.pair_correlation:
+        scores, hit = _hits(_ranked(answers, config, threshold), answers)
     kept = scores >= threshold
     return threshold, float((hit & kept).sum() / max(1, clicks)), clicks, int(kept.sum())
+
+
+def _ranked(answers: Sequence[Answer], config: PickerConfig, threshold: float) -> list[Picks]:
+    """Find the picks that neighbours rank, as a picker with this threshold does."""
+    return [answer.found(replace(config, threshold=threshold)) for answer in answers]
 
 
 def _hits(picks: Sequence[Picks], answers: Sequence[Answer]) -> tuple[NDArray[np.float32], Mask]:

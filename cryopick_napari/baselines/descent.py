@@ -80,10 +80,6 @@ class Detected(Answer):
         """Those on usable ground, px of the map."""
         return self.detections.where(inside(self.detections.yx, self.field.usable))
 
-    def found(self, config: PickerConfig) -> Picks:
-        """The same."""
-        return self.picks(config.min_distance)
-
 
 def fit(
     make: Callable[[Sequence[Field]], Task],
