@@ -117,7 +117,7 @@ def _mean_lopsidedness(micrographs: Sequence[Micrograph], config: PickerConfig) 
 
 
 def _known_lopsidedness(micrograph: Micrograph, config: PickerConfig) -> NDArray[np.float64]:
-    asked = config.diameter_at(micrograph.spacing), config.network_diameter, config.polarity
+    asked = config.diameter_at(micrograph.spacing), config.seen_diameter, config.polarity
     known = _KNOWN.get(micrograph)
     if known is None or known[0] != asked:
         known = _KNOWN[micrograph] = asked, lopsidedness(seen(micrograph, config))

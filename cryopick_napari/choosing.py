@@ -11,19 +11,22 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from cryopick_napari.config import TrainingConfig
+from cryopick_napari.config import PickerConfig, TrainingConfig
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.fields import Field
+from cryopick_napari.fields import Field, at_scale
 from cryopick_napari.first_look import look_of
 from cryopick_napari.picker import Picker, make_network
 from cryopick_napari.picks import falling_scores
+from cryopick_napari.rescale import network_diameter
 from cryopick_napari.validation import TOLERANCE, Validation, answers_of, ranks, validate
 
 FEWEST = 3  # held-out clicks; fewer are chance
 # Part of its real rank that a network gives held-out clicks on the fields it learned from: other unlabelled
 # particles were taught as background there, the surroundings of these were not.
 OPTIMISM = 0.75
+FINER = 1.2  # times as fine as the network sees is worth looking at once more
 EVEN = 0.58  # standard deviation of evenly spread ranks, in their mean
 Ranks = NDArray[np.float64]
 
@@ -50,13 +53,11 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
     if not any(field.tested.any() for field in fields):
         return trained
     is_complete = any(field.is_complete for field in fields)
-    # With clicks, the first look is asked about each by the average of the others: none is held out.
-    shown = fields if is_complete else [replace(field, held=np.zeros_like(field.held)) for field in fields]
+    closer, scale = _closer(trained, fields)
     try:
-        look = look_of(shown, trained.config)
+        first, look_ranks = _first_look(closer, replace(trained.config, network_diameter=scale), config)
     except CryopickError:  # there is too little for one
         return trained
-    first = calibrated(look.picker, fields, config, guess=look.picker.config.threshold)
     record = {
         **trained.training,
         "network": trained.training["validation"],
@@ -69,7 +70,7 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
         ours = answers_of(trained, fields, averaging=False)
         rank = ranks(ours, trained.config.min_distance)
         rank = rank if trained.is_experienced else rank / OPTIMISM
-        winner = int(clearly_lower(rank, look.ranks)) - int(clearly_lower(look.ranks, rank))
+        winner = int(clearly_lower(rank, look_ranks)) - int(clearly_lower(look_ranks, rank))
         # Of particles too faint for a network alone, no few clicks can say that it does without: one that has
         # seen much else can be trusted to.
         is_faint = trained.config.filter_channel and not trained.is_experienced
@@ -77,27 +78,81 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
     is_unsure = trained.is_experienced and not is_complete  # of how many particles there are
     if winner > 0:
         if is_unsure:
-            both_say = as_many(trained, (trained, first), fields)
-            trained = calibrated(trained, fields, config, threshold=both_say)
+            counts = pick_count(trained, fields), pick_count(first, closer)
+            trained = calibrated(trained, fields, config, threshold=as_many(trained, fields, counts))
         figures = {"validation": trained.training["validation"], "answer": "network"}
         return replace(trained, training={**record, **figures})
     if winner < 0:
         figures = {"validation": record["first_look"], "answer": "first look"}
         return replace(first, training={**record, **figures})
-    both = blended(trained, first, fields)
-    wanted = as_many(both, (first,), fields) if is_unsure else None
-    both = calibrated(both, fields, config, both.config.threshold, wanted)
+    both = blended(trained, fields, first, closer)
+    wanted = as_many(both, closer, [pick_count(first, closer)]) if is_unsure else None
+    both = calibrated(both, closer, config, both.config.threshold, wanted)
     figures = {"validation": both.training["validation"], "answer": "network and first look"}
     return replace(both, training={**record, **figures})
 
 
-def as_many(picker: Picker, others: Sequence[Picker], fields: Sequence[Field]) -> float:
-    """Find the threshold at which a picker picks as many particles as others do, in the geometric mean.
+def at_one_scale(
+    picker: Picker, fields: Sequence[Field], start: PickerConfig, config: TrainingConfig
+) -> Picker:
+    """Give a picker that a training ended with a first look at the scale of the training's own fields.
+
+    Parameters
+    ----------
+    picker : Picker
+        Of `settled`.
+    fields : sequence of Field
+    start : PickerConfig
+        What the training started with.
+    config : TrainingConfig
+    """
+    if picker.config.seen_diameter == start.network_diameter:
+        return picker
+    look, _ = _first_look(fields, start, config)
+    return blended(network_alone(picker), fields, look, fields) if picker.config.depth else look
+
+
+def _closer(trained: Picker, fields: Sequence[Field]) -> tuple[Sequence[Field], float | None]:
+    """Bring fields to the scale that suits a first look; also return the particle's diameter there, px.
+
+    An experienced network is bound to the scale it knows, a first look is not.
+    """
+    config = trained.config
+    micrographs = [micrograph for field in fields if (micrograph := field.source()) is not None]
+    if not trained.is_experienced or config.network_diameter is None or len(micrographs) < len(fields):
+        return fields, config.network_diameter
+    diameter = config.diameter_at(micrographs[0].spacing)
+    scale = min(diameter, network_diameter(diameter, micrographs[0].shape))
+    if scale < FINER * config.network_diameter:
+        return fields, config.network_diameter
+    config = replace(config, network_diameter=scale)
+    return [at_scale(*each, config) for each in zip(fields, micrographs, strict=True)], scale
+
+
+def _first_look(
+    fields: Sequence[Field], config: PickerConfig, training: TrainingConfig
+) -> tuple[Picker, Ranks]:
+    """Take a first look, with its threshold; also return how each labelled particle ranks in it.
+
+    With clicks, it is asked about each by the average of the others: none is held out.
+    """
+    is_complete = any(field.is_complete for field in fields)
+    shown = fields if is_complete else [replace(field, held=np.zeros_like(field.held)) for field in fields]
+    look = look_of(shown, config)
+    return calibrated(look.picker, fields, training, guess=look.picker.config.threshold), look.ranks
+
+
+def pick_count(picker: Picker, fields: Sequence[Field]) -> int:
+    """Count what a picker picks in fields, at its threshold."""
+    return int((_scores(picker, fields) >= picker.config.threshold).sum())
+
+
+def as_many(picker: Picker, fields: Sequence[Field], counts: Sequence[int]) -> float:
+    """Find the threshold at which a picker picks as many particles as counted, in the geometric mean.
 
     How many there are, an experienced network tells by its probabilities, which few clicks upset; the first
     look by the scores of the very clicks, which is nearer the truth unless its scores mean little.
     """
-    counts = [int((_scores(one, fields) >= one.config.threshold).sum()) for one in others]
     count = round(math.prod(counts) ** (1 / len(counts)))
     scores = _scores(picker, fields)
     if not 0 < count <= len(scores):
@@ -123,38 +178,57 @@ def clearly_lower(these: Ranks, others: Ranks) -> bool:
 
 
 @torch.inference_mode()
-def blended(trained: Picker, look: Picker, fields: Sequence[Field]) -> Picker:
+def blended(trained: Picker, fields: Sequence[Field], look: Picker, closer: Sequence[Field]) -> Picker:
     """Add the first look's logits to the network's, both as far spread, and 0 at their thresholds.
 
     So the threshold of the sum lies at 0, too: a score of a half.
+
+    Parameters
+    ----------
+    trained : Picker
+    fields : sequence of Field
+        As the network sees them.
+    look : Picker
+    closer : sequence of Field
+        The same as the first look sees them, which may be more finely.
     """
-    spread = []
-    for network in (trained.network, look.network):
-        logits = [network(field.scaled.image[None, None])[0, 0][field.scaled.valid] for field in fields]
-        spread.append(torch.cat(logits).float().std().clamp(min=1e-6))
+    spread = [
+        _spread([one.network(field.scaled.image[None, None])[0, 0][field.scaled.valid] for field in seen])
+        for one, seen in ((trained, fields), (look, closer))
+    ]
     own, added = 0.5, 0.5 * spread[0] / spread[1]
     zero = torch.logit(torch.tensor(trained.config.threshold), eps=1e-6)
     _, steepness, constant = look.network.weights
+    is_finer = look.config.network_diameter != trained.config.network_diameter
     config = replace(trained.config, blend=True, threshold=0.5)
+    config = replace(config, look_diameter=look.config.network_diameter if is_finer else None)
     network = make_network(config).to(trained.device)
-    weights = torch.stack(
-        [torch.tensor(own, device=added.device), added * steepness, added * constant - own * zero]
-    )
-    state = {"kernel": look.network.kernel, "gain": look.network.gain, "weights": weights}
-    network.load_state_dict({**trained.network.state_dict(), **state})
-    return Picker(config, network.eval(), trained.training)
+    state = {"kernel": look.network.kernel, "gain": look.network.gain}
+    if is_finer:
+        smaller = [network.smaller(field.scaled.image[None, None]) for field in closer]
+        contrast = _spread([field.scaled.image for field in fields]) / _spread(smaller)
+        state = {"finer": look.network.kernel, "contrast": contrast}
+        steepness = steepness * look.network.gain
+    weights = [torch.tensor(own, device=added.device), added * steepness, added * constant - own * zero]
+    network.load_state_dict({**trained.network.state_dict(), **state, "weights": torch.stack(weights)})
+    return replace(trained, config=config, network=network.eval())
+
+
+def _spread(values: Sequence[Tensor]) -> Tensor:
+    """Standard deviation of all values of several tensors together."""
+    return torch.cat([some.flatten() for some in values]).float().std().clamp(min=1e-6)
 
 
 def network_alone(picker: Picker) -> Picker:
     """Take the first look out of the answer again, to train on."""
     if not picker.config.blend:
         return picker
-    config = replace(picker.config, blend=False)
+    config = replace(picker.config, blend=False, look_diameter=None)
     network = make_network(config).to(picker.device)
     state = picker.network.state_dict()
     template = {} if config.filter_channel else {name: getattr(network, name) for name in ("kernel", "gain")}
     network.load_state_dict({name: state[name] for name in network.state_dict()} | template)
-    return Picker(config, network.eval(), picker.training)
+    return replace(picker, config=config, network=network.eval())
 
 
 def calibrated(

@@ -25,6 +25,7 @@ LARGEST = {
     "diameter": 10_000,
     "spacing": 10_000,
     "network_diameter": 10_000,
+    "look_diameter": 10_000,
     "base_features": 1024,
     "depth": 8,
     "heads": 64,
@@ -34,6 +35,7 @@ LARGEST_CORRELATION = 1000
 LATER: dict[str, Any] = {
     **{"heads": 4, "spatial_attention": False, "blend": False, "contamination_mask": False},
     "pair_correlation": (),
+    "look_diameter": None,
 }
 
 
@@ -65,6 +67,9 @@ class PickerConfig:
     blend: bool = setting(
         False, "add the matched filter's answer to the network's; held-out labels decide it in a training"
     )
+    look_diameter: float | None = setting(
+        None, "particle diameter for that added filter, where it sees more finely than the network", "px"
+    )
     polarity: Literal["dark", "light"] = setting(
         "dark", "particles darker or lighter than the ice; the labels tell, unless it is given"
     )
@@ -93,10 +98,19 @@ class PickerConfig:
             raise CryopickError(
                 "the threshold must lie between 0 and 1, the least distance between 0 and 100"
             )
+        if self.look_diameter and not (
+            self.blend and self.look_diameter > (self.network_diameter or math.inf)
+        ):
+            raise CryopickError("a look diameter is for a filter that is added, and sees more finely")
         if not all(0 <= value <= LARGEST_CORRELATION for value in self.pair_correlation):
             raise CryopickError("a pair correlation is made of numbers from 0 to 1000")
         if self.gate not in ("additive", "multihead", "none") or self.polarity not in ("dark", "light"):
             raise CryopickError(f"no such gate or polarity: {self.gate!r}, {self.polarity!r}")
+
+    @property
+    def seen_diameter(self) -> float | None:
+        """Particle diameter, px, in a micrograph as the picker wants it; None for the file's own pixels."""
+        return self.look_diameter or self.network_diameter
 
     @property
     def has_attention(self) -> bool:

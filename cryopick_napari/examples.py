@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,17 +21,15 @@ from cryopick_napari.micrograph import Micrograph, read_micrograph, read_size
 from cryopick_napari.neighbours import pairs_within
 from cryopick_napari.picker import Picker
 from cryopick_napari.picks import Picks
-from cryopick_napari.rescale import seen, to_network_scale
+from cryopick_napari.rescale import network_diameter, seen, to_network_scale
 from cryopick_napari.template import BINS, REACH, is_faint, mean_profile, radial_profile
 
-NETWORK_SIDE = 512  # px: the field is cropped no further than to this side ...
 FAINT_SETTINGS: dict[str, Any] = {"filter_channel": True, "base_features": 16}
 SLIPS, MOST_CONTAMINATED = 2, 0.05  # labelled particles, and share of them: people label a few on carbon, too
 NEIGHBOURS = 1.5  # diameters between particles whose distance tells how near they come to each other
 CLOSEST, KEPT = 0.05, 0.8  # part of those pairs that may be mislabelled; part of the others' distance to keep
 DOUBT = 5  # pairs; so many would have to say otherwise
 FEW = 5  # labelled particles; fewer make no model worth having
-NETWORK_DIAMETERS = 13.5, 20.0  # px: ... as long as a particle's diameter stays between these
 
 
 def load_examples(
@@ -201,26 +198,6 @@ def new_picker(
         fitting["contamination_mask"] = False  # what looks like contamination is none here
     config = replace(config, **{name: value for name, value in fitting.items() if name not in chosen})
     return from_general(config) if starts_general else Picker.new(config, seed)
-
-
-def network_diameter(diameter: float, shape: tuple[int, int]) -> float:
-    """Choose how many network pixels a particle spans.
-
-    Parameters
-    ----------
-    diameter : float
-        Of a particle, px of the micrograph.
-    shape : (int, int)
-        Rows and columns of a micrograph.
-
-    Returns
-    -------
-    float
-        As many as a field of 512 x 512 network pixels has room for, between 13.5 and 20: small
-        fields can be looked at more finely at the same cost.
-    """
-    low, high = NETWORK_DIAMETERS
-    return min(high, max(low, diameter * NETWORK_SIDE / math.sqrt(shape[0] * shape[1])))
 
 
 def average_particle(examples: Sequence[Example], config: PickerConfig) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cryopick_napari.config import PickerConfig, TrainingConfig
+from cryopick_napari.contamination import resampled
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.labels import Example, areas_mask
 from cryopick_napari.metrics import discs
@@ -124,6 +125,33 @@ def labelled_fields(
     if validation:
         return fields + [hold_out_all(prepare(example, picker, device)) for example in validation]
     return [hold_out(field, config.held_out, rng) for field in fields]
+
+
+def at_scale(field: Field, micrograph: Micrograph, config: PickerConfig) -> Field:
+    """Bring a field to the scale of another configuration: labels, and what is held out, stay the same.
+
+    Parameters
+    ----------
+    field : Field
+    micrograph : Micrograph
+        Its source.
+    config : PickerConfig
+
+    Returns
+    -------
+    Field
+    """
+    scaled = seen(micrograph, config, field.scaled.image.device)
+    shape = (scaled.image.shape[0], scaled.image.shape[1])
+    positives, negatives = (
+        scaled.from_source(field.scaled.to_source(yx)) for yx in (field.positives, field.negatives)
+    )
+    complete, usable, held = (
+        resampled(mask, scaled.shape, shape) for mask in (field.complete, field.usable, field.held)
+    )
+    scaled = scaled.sparing(discs(shape, positives, scaled.diameter))
+    usable = usable & scaled.live.cpu().numpy()
+    return Field(field.source, scaled, positives, negatives, complete, usable, held)
 
 
 def hold_out(field: Field, part: float, rng: np.random.Generator) -> Field:

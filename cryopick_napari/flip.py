@@ -10,13 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cryopick_napari.display import default_filter, shown
-from cryopick_napari.examples import network_diameter
 from cryopick_napari.labels import Example
 from cryopick_napari.metrics import mirrored
 from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.overlay import draw_circles, draw_field
 from cryopick_napari.picks import Picks
-from cryopick_napari.rescale import Scaled, to_network_scale
+from cryopick_napari.rescale import Scaled, network_diameter, to_network_scale
 from cryopick_napari.template import BINS, REACH, radial_profile
 from cryopick_napari.thumbnails import average, cut
 

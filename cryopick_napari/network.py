@@ -265,32 +265,64 @@ class PickingNetwork(nn.Module):
         Side of the filter's template, px (odd); 0 for no filter.
     blends : bool
         Add the filter's response to the U-Net's answer, each by its weight.
+    finer_side : int
+        Side of the template of a filter of its own for that, which sees the image as it is while the U-Net
+        sees it smaller; 0 for none.
+    zoom : float
+        Px of the U-Net for one px of the image, then.
     """
 
     kernel: Tensor
     gain: Tensor
+    finer: Tensor
+    contrast: Tensor  # by which a smaller image is as noisy as the U-Net is used to
     weights: Tensor  # of the U-Net's logits and of the filter's response, and a constant
 
-    def __init__(self, unet: UNet | None, kernel_side: int = 0, blends: bool = False) -> None:
+    def __init__(
+        self,
+        unet: UNet | None,
+        kernel_side: int = 0,
+        blends: bool = False,
+        finer_side: int = 0,
+        zoom: float = 1.0,
+    ) -> None:
         super().__init__()
         self.unet = unet
+        self.zoom = zoom if finer_side else 1.0
         self.register_buffer("kernel", torch.zeros(kernel_side, kernel_side))
         self.register_buffer("gain", torch.ones(()))
         self.blends = blends or unet is None
         if self.blends:
             self.register_buffer("weights", torch.tensor([1.0, 1.0, 0.0]))
+        if finer_side:
+            self.register_buffer("finer", torch.zeros(finer_side, finer_side))
+            self.register_buffer("contrast", torch.ones(()))
 
     def forward(self, image: Tensor) -> Tensor:
         """Return logits (b, 1, h, w) of an image (b, 1, h, w)."""
-        return self._blended(image, None if self.unet is None else self.unet(self.with_filter(image)))
+        if self.unet is None:
+            return self._blended(image, None)
+        return self._blended(image, self.unet(self.with_filter(self.smaller(image))))
+
+    def smaller(self, image: Tensor) -> Tensor:
+        """Bring an image (b, 1, h, w) to the U-Net's scale, if that is another."""
+        if self.zoom == 1:
+            return image
+        size = [max(1, round(side * self.zoom)) for side in image.shape[-2:]]
+        return F.interpolate(image.float(), size, mode="bilinear", antialias=True) * self.contrast
 
     def _blended(self, image: Tensor, logits: Tensor | None) -> Tensor:
         """Add the filter's response to the U-Net's logits, if that is wanted."""
         if not self.blends:
             assert logits is not None
             return logits
-        answer = self.filtered(image) * self.weights[1] + self.weights[2]
-        return answer if logits is None else answer + logits * self.weights[0]
+        response = self.filtered(image) if self.zoom == 1 else matched_filter(image, self.finer)
+        answer = response * self.weights[1] + self.weights[2]
+        if logits is None:
+            return answer
+        if self.zoom != 1:
+            logits = F.interpolate(logits.float(), image.shape[-2:], mode="bilinear")
+        return answer + logits * self.weights[0]
 
     def take_template(self, kernel: Tensor, image: Tensor) -> None:
         """Filter with a template (k, k) from now on; responses have unit variance on an image (h, w)."""
@@ -305,7 +337,13 @@ class PickingNetwork(nn.Module):
         """Return the logits of an image (b, 1, h, w) together with the attention maps that made them."""
         if self.unet is None:
             return self(image), {}
-        logits, maps = self.unet.with_attention(self.with_filter(image))
+        seen = self.smaller(image)
+        logits, maps = self.unet.with_attention(self.with_filter(seen))
+        if self.zoom != 1:
+            maps = {
+                name: _enlarged(alpha, seen, image, 2**level)
+                for level, (name, alpha) in enumerate(maps.items())
+            }
         return self._blended(image, logits), maps
 
     def get_attention_maps(self, image: Tensor) -> dict[str, Tensor]:
@@ -343,6 +381,15 @@ def _padded(image: Tensor, multiple: int) -> Tensor:
     down, right = -height % multiple, -width % multiple
     mode = "reflect" if down < height and right < width else "replicate"
     return F.pad(image, (0, right, 0, down), mode=mode) if down or right else image
+
+
+def _enlarged(plane: Tensor, seen: Tensor, image: Tensor, stride: int) -> Tensor:
+    """Stretch a level's map of a smaller image to that of the level over the image itself."""
+    scale = [large / small for large, small in zip(image.shape[-2:], seen.shape[-2:], strict=True)]
+    height, width = image.shape[-2:]
+    large = F.interpolate(plane, scale_factor=scale, mode="bilinear")
+    large = F.pad(large, (0, 1, 0, 1), mode="replicate")  # sides are rounded down
+    return _cropped(large, height, width, stride)
 
 
 def _cropped(image: Tensor, height: int, width: int, stride: int) -> Tensor:

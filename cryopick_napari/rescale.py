@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
@@ -20,6 +21,8 @@ DEAD_ACTIVITY = 0.05  # fraction of the median grey-value step below which an ar
 BACKGROUND_DIAMETERS = 2.0  # sigma of the background, in particle diameters
 ROWS_AT_ONCE = 256  # of a large field: what is made of them stays in the processor's cache
 SLIVER = 0.5  # particle diameters; no narrower strip of ground holds one that could be told
+NETWORK_SIDE = 512  # px: the field is cropped no further than to this side ...
+NETWORK_DIAMETERS = 13.5, 20.0  # px: ... as long as a particle's diameter stays between these
 CLIP = 6.0  # robust standard deviations: gold and ice must not dominate
 
 
@@ -123,9 +126,29 @@ _KNOWN: WeakKeyDictionary[Micrograph, tuple[tuple[object, ...], Scaled]] = WeakK
 def seen(micrograph: Micrograph, config: PickerConfig, device: str | torch.device = "cpu") -> Scaled:
     """Bring a micrograph to a network's scale: particles bright, contamination avoided if it is to be."""
     diameter = config.diameter_at(micrograph.spacing)
-    scaled = to_network_scale(micrograph, diameter, config.network_diameter, device)
+    scaled = to_network_scale(micrograph, diameter, config.seen_diameter, device)
     scaled = scaled.inverted() if config.polarity == "dark" else scaled
     return replace(scaled, avoids=config.contamination_mask)
+
+
+def network_diameter(diameter: float, shape: tuple[int, int]) -> float:
+    """Choose how many network pixels a particle spans.
+
+    Parameters
+    ----------
+    diameter : float
+        Of a particle, px of the micrograph.
+    shape : (int, int)
+        Rows and columns of a micrograph.
+
+    Returns
+    -------
+    float
+        As many as a field of 512 x 512 network pixels has room for, between 13.5 and 20: small
+        fields can be looked at more finely at the same cost.
+    """
+    low, high = NETWORK_DIAMETERS
+    return min(high, max(low, diameter * NETWORK_SIDE / math.sqrt(shape[0] * shape[1])))
 
 
 def to_network_scale(

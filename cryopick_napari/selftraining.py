@@ -13,7 +13,7 @@ from typing import TypeVar
 import torch
 
 from cryopick_napari.checkpoint import Checkpoint
-from cryopick_napari.choosing import calibrated, network_alone
+from cryopick_napari.choosing import at_one_scale, calibrated, network_alone
 from cryopick_napari.config import PickerConfig, TrainingConfig
 from cryopick_napari.devices import resolve_device
 from cryopick_napari.distribution import anyone, of_first, picker_of_first
@@ -83,14 +83,15 @@ def self_train(
     if not (config.self_training_iterations and picker.config.depth):
         return (yield from train(picker, examples, config, validation, resume))
     relay = _Relay()
+    is_trained = bool(picker.training)
+    picker = network_alone(picker)
     device = resolve_device(config.device)
     fields = labelled_fields(examples, validation, picker.config, config, device)
     labelled = {_path(example.micrograph) for example in (*examples, *validation)} - {None}
     others = yield from relay.through(_prepared(unlabelled, labelled, picker.config, device, masks))
     _check(fields, others)
-    if picker.training and resume is None:
-        alone = network_alone(picker)
-        moved = replace(alone, network=copy.deepcopy(alone.network).to(device))
+    if is_trained and resume is None:
+        moved = replace(picker, network=copy.deepcopy(picker.network).to(device))
         best = picker_of_first(calibrated(moved, fields, config))
     else:
         best = yield from relay.through(
@@ -197,8 +198,9 @@ def _round(
         "self-training", last.step, last.steps, last.epoch, last.epochs, round=number, rounds=rounds
     )
     whole = all(field.is_complete for field in fields)
-    labelled, count = yield from relay.through(_with_picks(best, fields, config, whole, now))
-    picked, more = yield from relay.through(_with_picks(best, others, config, whole, now))
+    teacher = at_one_scale(best, fields, start.config, config)
+    labelled, count = yield from relay.through(_with_picks(teacher, fields, config, whole, now))
+    picked, more = yield from relay.through(_with_picks(teacher, others, config, whole, now))
     if relay.stopped:
         return best
     taught = of_first(count + more)
@@ -210,7 +212,7 @@ def _round(
     # Labels are half of what is learned from: picks must not drown them.
     canvases = labelled * max(1, math.ceil(len(picked) / len(labelled))) + picked
     # The first look has no network: a new one learns from its picks.
-    job = fit(best if best.config.depth else start, canvases, fields, settings)
+    job = fit(network_alone(best) if best.config.depth else start, canvases, fields, settings)
     tried = yield from relay.through(job, lambda progress: _counted_on(now, progress))
     before, after = _loss(best), _loss(tried)
     verdict = "kept" if after <= before else "rejected"

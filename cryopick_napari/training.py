@@ -116,6 +116,7 @@ def train(
     yield Progress("preparing", epochs=config.initial_epochs)
     if not picker.config.depth:
         return first_look(examples, picker.config)
+    picker = network_alone(picker)
     fields = labelled_fields(examples, validation, picker.config, config, resolve_device(config.device))
     return (yield from fit(picker, canvases_of(picker, fields, config), fields, config, resume))
 
@@ -127,10 +128,13 @@ def fit(
     config: TrainingConfig,
     resume: Checkpoint | None = None,
 ) -> Job:
-    """Train on crops of the canvases, and validate on what is held out of the fields; see `train`."""
+    """Train a network alone on crops of the canvases, and validate on what is held out of the fields.
+
+    See `train`.
+    """
     subject = subject_of(picker.config, fields)
     known = correlation(fields) if config.neighbours else ()
-    picker = network_alone(picker).configured(pair_correlation=known)
+    picker = picker.configured(pair_correlation=known)
     near_label = 0.0 if all(field.is_complete for field in fields) else NEAR_LABEL
     network = copy.deepcopy(picker.network).to(resolve_device(config.device))
     network = with_template(network, fields, picker.config)

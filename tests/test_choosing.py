@@ -5,14 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from drawing import blob_detector, drawn_micrograph, gaussians
+from drawing import blob_detector, drawn_micrograph, gaussians, near, noise
 
 from cryopick_napari.choosing import (
     as_many,
+    at_one_scale,
     blended,
     calibrated,
     clearly_lower,
     network_alone,
+    pick_count,
     settled,
     verdict,
 )
@@ -20,6 +22,7 @@ from cryopick_napari.config import PickerConfig, TrainingConfig
 from cryopick_napari.fields import Field, prepare
 from cryopick_napari.first_look import look_of
 from cryopick_napari.labels import Example, Labels
+from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.picker import Picker
 from cryopick_napari.picks import Picks
 from cryopick_napari.validation import answers_of
@@ -104,7 +107,7 @@ def test_too_few_clicks_for_a_first_look_leave_the_network():
 def test_both_together_weigh_the_same_and_cut_where_either_does():
     known = field()
     network, look = trained(blob_detector(CONFIG), known), look_of([known], CONFIG).picker
-    both = blended(network, look, [known])
+    both = blended(network, [known], look, [known])
     image = known.scaled.image[None, None]
     with torch.inference_mode():
         one, other, total = (picker.network(image) for picker in (network, look, both))
@@ -124,7 +127,7 @@ def test_a_picker_can_be_made_to_pick_as_many_as_the_look(share):
     wanted = int(steps[np.abs(steps - share * len(scores)).argmin()])
     look = look.configured(threshold=float(scores[wanted - 1 : wanted + 1].mean()))
     found = answers_of(network, [known])[0].picks(CONFIG.min_distance).score
-    cut = as_many(network, [look], [known])
+    cut = as_many(network, [known], [pick_count(look, [known])])
     # In half precision, which some processors have, several may have the very score of the last one.
     assert (found > cut).sum() <= min(wanted, len(found)) <= (found >= cut).sum()
     assert (found == np.float32(cut)).sum() < 0.05 * len(found)
@@ -134,7 +137,7 @@ def test_a_look_that_picks_nothing_says_nothing_of_how_many_there_are():
     known = field()
     network = trained(blob_detector(CONFIG), known)
     look = look_of([known], CONFIG).picker.configured(threshold=1.0)
-    assert as_many(network, [look], [known]) == network.config.threshold
+    assert as_many(network, [known], [pick_count(look, [known])]) == network.config.threshold
 
 
 def test_an_experienced_network_picks_as_many_as_the_look():
@@ -154,7 +157,7 @@ def test_an_experienced_network_picks_as_many_as_the_look():
 def test_the_network_can_be_taken_out_again_to_train_on():
     known = field()
     network = trained(blob_detector(CONFIG), known)
-    both = blended(network, look_of([known], CONFIG).picker, [known])
+    both = blended(network, [known], look_of([known], CONFIG).picker, [known])
     alone = network_alone(both)
     assert not alone.config.blend
     assert network_alone(network) is network
@@ -164,8 +167,87 @@ def test_the_network_can_be_taken_out_again_to_train_on():
 
 def test_both_together_are_kept_in_a_file(tmp_path):
     known = field()
-    both = blended(trained(blob_detector(CONFIG), known), look_of([known], CONFIG).picker, [known])
+    look = look_of([known], CONFIG).picker
+    both = blended(trained(blob_detector(CONFIG), known), [known], look, [known])
     both.save(tmp_path / "both.safetensors")
     again = Picker.load(tmp_path / "both.safetensors")
     micrograph = drawn_micrograph(GRID, SHAPE, seed=2)
     np.testing.assert_array_equal(again.pick(micrograph).yx, both.pick(micrograph).yx)
+
+
+# Particles of 18 px, which a network built for 9 px sees at half the size, and a first look at their own.
+LARGE = replace(CONFIG, diameter=18.0, contamination_mask=False)
+FAR = GRID[::3] * 2 + 3
+
+
+def large_field(shape: tuple[int, int], seed: int = 0, held: int = 2) -> tuple[Field, Micrograph]:
+    image = -4 * gaussians(shape, FAR, 4.4) + 0.5 * noise(shape, seed)
+    micrograph = Micrograph(image)
+    known = prepare(Example(micrograph, Labels(Picks.of(FAR[:12]))), LARGE)
+    small = known.scaled.image.shape
+    return replace(known, held=gaussians(small, known.positives[:held], 4) > 0.1), micrograph
+
+
+def surest(picker: Picker, micrograph: Micrograph) -> np.ndarray:
+    """The best picks, as many as there are particles."""
+    return picker.pick(micrograph, 0.0).yx[: len(FAR)]
+
+
+@pytest.mark.parametrize("shape", [(512, 500), (499, 517)])
+def test_an_experienced_network_is_joined_by_a_look_that_sees_more_finely(shape, tmp_path):
+    known, micrograph = large_field(shape)
+    network = replace(calibrated(blob_detector(LARGE), [known], TRAINING), is_experienced=True)
+    chosen = settled(network, [known], TRAINING)
+    assert chosen.training["answer"] == "network and first look"
+    assert chosen.config.network_diameter == 9
+    assert chosen.config.look_diameter == pytest.approx(18, rel=0.05)
+    assert chosen.is_experienced
+    assert chosen.scale(micrograph).image.shape == pytest.approx(shape, abs=10)
+    assert near(surest(chosen, micrograph), FAR) < 1.0
+    chosen.save(tmp_path / "both.safetensors")
+    again = Picker.load(tmp_path / "both.safetensors")
+    np.testing.assert_array_equal(again.pick(micrograph).yx, chosen.pick(micrograph).yx)
+    alone = network_alone(chosen)
+    assert alone.config.seen_diameter == 9
+    np.testing.assert_allclose(alone.pick(micrograph, 0.5).yx, network.pick(micrograph, 0.5).yx)
+
+
+def test_the_network_in_it_answers_as_it_does_alone():
+    known, micrograph = large_field((512, 500))
+    network = replace(calibrated(blob_detector(LARGE), [known], TRAINING), is_experienced=True)
+    both = settled(network, [known], TRAINING)
+    with torch.inference_mode():
+        both.network.weights.copy_(torch.tensor([1.0, 0.0, 0.0]))
+    assert near(surest(both, micrograph), FAR) < 1.0
+    scores = [one.pick(micrograph, 0.0).score[: len(FAR)] for one in (both, network)]
+    np.testing.assert_allclose(*map(np.sort, scores), atol=0.05)
+
+
+def test_a_network_that_is_worse_gives_way_to_a_look_that_sees_more_finely():
+    known, micrograph = large_field((512, 500), held=8)
+    network = replace(calibrated(Picker.new(LARGE), [known], TRAINING), is_experienced=True)
+    chosen = settled(network, [known], TRAINING)
+    assert chosen.training["answer"] == "first look"
+    assert chosen.config.network_diameter == pytest.approx(18, rel=0.05)
+    assert near(surest(chosen, micrograph), FAR) < 1.0
+    one = at_one_scale(chosen, [known], LARGE, TRAINING)
+    assert one.config.seen_diameter == 9
+    assert not one.config.depth
+
+
+def test_for_more_training_a_picker_sees_as_its_network_does():
+    known, micrograph = large_field((512, 500))
+    network = replace(calibrated(blob_detector(LARGE), [known], TRAINING), is_experienced=True)
+    chosen = settled(network, [known], TRAINING)
+    one = at_one_scale(chosen, [known], LARGE, TRAINING)
+    assert one.config.blend
+    assert one.config.seen_diameter == 9
+    assert one.probability(known.scaled).shape == known.held.shape
+    assert near(surest(one, micrograph), FAR) < 2.0
+    assert at_one_scale(one, [known], LARGE, TRAINING) is one
+
+
+def test_a_network_without_experience_keeps_the_first_look_at_its_scale():
+    known, _ = large_field((512, 500))
+    chosen = settled(calibrated(blob_detector(LARGE), [known], TRAINING), [known], TRAINING)
+    assert chosen.config.seen_diameter == 9

@@ -49,6 +49,9 @@ def test_reference_is_the_seed_documents_setting():
         {"diameter": 10**400},
         {"spacing": 0.0},
         {"network_diameter": -2},
+        {"look_diameter": 20.0},
+        {"look_diameter": 10.0, "blend": True},
+        {"look_diameter": 20.0, "blend": True, "network_diameter": None},
         {"base_features": 0},
         {"base_features": 10**9},
         {"depth": 99},
@@ -146,7 +149,7 @@ def test_later_settings_leave_the_digest_of_older_models_alone():
     before |= {"polarity", "averaging", "min_distance", "threshold"}
     assert PickerConfig(gate="none", contamination_mask=False).for_digest().keys() == before
     everything = PickerConfig(heads=2, spatial_attention=True, blend=True, contamination_mask=True)
-    everything = dataclasses.replace(everything, pair_correlation=(1.0,))
+    everything = dataclasses.replace(everything, pair_correlation=(1.0,), look_diameter=20.0)
     assert everything.for_digest().keys() == before | LATER.keys()
 
 

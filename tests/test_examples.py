@@ -11,7 +11,6 @@ from cryopick_napari.examples import (
     average_particle,
     least_distance,
     load_examples,
-    network_diameter,
     new_picker,
     polarity,
 )
@@ -19,6 +18,7 @@ from cryopick_napari.labels import Example, Labels
 from cryopick_napari.micrograph import Micrograph, write_mrc
 from cryopick_napari.network import UNet
 from cryopick_napari.picks import Picks
+from cryopick_napari.rescale import network_diameter
 
 NINE = ParticleSize(9, in_angstrom=False)
 SMALL = {"base_features": 2, "depth": 2}

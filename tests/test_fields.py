@@ -7,7 +7,7 @@ import pytest
 from drawing import SPACED, drawn_micrograph, noise
 
 from cryopick_napari.config import PickerConfig
-from cryopick_napari.fields import Field, hold_out, hold_out_all, inside, prepare, target_and_weight
+from cryopick_napari.fields import Field, at_scale, hold_out, hold_out_all, inside, prepare, target_and_weight
 from cryopick_napari.labels import Example, Labels
 from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.picks import Picks
@@ -42,6 +42,28 @@ def test_particles_are_bright_and_labels_lie_on_them(polarity, diameter):
     assert image[rows, columns].min() > 3
     assert np.abs(np.median(image)) < 0.2
     assert field.diameter == pytest.approx(9, rel=0.02)
+
+
+@pytest.mark.parametrize("shape", [(120, 131), (97, 140)])
+def test_at_another_scale_labels_and_what_is_held_out_stay_where_they_are(shape):
+    micrograph = drawn_micrograph(shape=shape)
+    labels = Labels(Picks.of(SPACED), Picks.of([(30, 80)]), excluded=(CORNER,))
+    coarse = hold_out(
+        prepare(Example(micrograph, labels), replace(CONFIG, network_diameter=5.0)),
+        0.4,
+        np.random.default_rng(0),
+    )
+    fine = at_scale(coarse, micrograph, CONFIG)
+    direct = prepare(Example(micrograph, labels), CONFIG)
+    assert np.array_equal(fine.scaled.image, direct.scaled.image)
+    np.testing.assert_allclose(fine.positives, direct.positives, atol=1e-3)
+    np.testing.assert_allclose(fine.negatives, direct.negatives, atol=1e-3)
+    assert (fine.usable != direct.usable).mean() < 0.02
+    assert fine.held.mean() == pytest.approx(coarse.held.mean(), rel=0.1)
+    held = [inside(field.positives, field.held) for field in (coarse, fine)]
+    assert held[0].any()
+    assert np.array_equal(*held)
+    assert fine.source() is micrograph
 
 
 def test_the_pixel_size_decides_the_scale():

@@ -290,6 +290,58 @@ def test_without_a_filter_the_image_goes_in_alone():
     assert network.get_attention_maps(image) == {}
 
 
+@pytest.mark.parametrize("shape", [(48, 60), (45, 61), (31, 30)])
+@torch.inference_mode()
+def test_a_finer_filter_sees_the_image_while_the_unet_sees_it_smaller(shape):
+    network = PickingNetwork(attention_unet(channels=2), 5, blends=True, finer_side=9, zoom=0.6).eval()
+    network.kernel.copy_(torch.randn(5, 5))
+    network.finer.copy_(torch.randn(9, 9))
+    network.contrast.fill_(1.7)
+    image = torch.randn(1, 1, *shape)
+    small = network.smaller(image)
+    assert small.shape[-2:] == tuple(round(0.6 * side) for side in shape)
+    assert torch.equal(network.with_filter(small)[:, 1:], network.filtered(small))
+    network.weights.copy_(torch.tensor([0.0, 2.0, -1.0]))
+    assert torch.allclose(network(image), 2 * matched_filter(image, network.finer) - 1)
+    network.weights.copy_(torch.tensor([1.0, 0.0, 0.0]))
+    alone = network.unet(network.with_filter(small))
+    assert network(image).shape == image.shape
+    assert network(image).mean() == pytest.approx(float(alone.mean()), abs=0.05)
+    maps = network.get_attention_maps(image)
+    for level, alpha in enumerate(maps.values()):
+        assert alpha.shape[-2:] == tuple(-(-side // 2**level) for side in shape)
+        assert alpha.min() >= 0
+        assert alpha.max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(301, 203), (256, 320)])
+@torch.inference_mode()
+def test_attention_maps_of_a_smaller_image_lie_where_they_lay(shape):
+    network = PickingNetwork(attention_unet(), blends=True, kernel_side=3, finer_side=5, zoom=0.675).eval()
+    image = torch.randn(1, 1, *shape)
+    small = network.smaller(image)
+    maps = network.get_attention_maps(image)
+    for level, (name, coarse) in enumerate(network.unet.get_attention_maps(small).items()):
+        stride = 2**level
+        middles = [
+            # The middle of each cell in the whole image, and the cell of the enlarged map that is there.
+            ((torch.arange(cells) + 0.5) * stride * large / little / stride - 0.5)
+            .round()
+            .long()
+            .clamp(max=most - 1)
+            for cells, large, little, most in zip(
+                coarse.shape[-2:], image.shape[-2:], small.shape[-2:], maps[name].shape[-2:], strict=True
+            )
+        ]
+        there = maps[name][0, 0][middles[0]][:, middles[1]]
+        moved = maps[name][0, 0].roll((1, 1), (0, 1))[middles[0]][:, middles[1]]
+        right, wrong = (
+            torch.corrcoef(torch.stack([coarse.flatten(), one.flatten()]))[0, 1] for one in (there, moved)
+        )
+        assert right > 0.9
+        assert right > wrong + 0.1
+
+
 def test_the_filter_is_saved_and_never_trained():
     network = PickingNetwork(UNet(2, base_features=2, depth=2), kernel_side=3)
     assert {"kernel", "gain"} <= set(network.state_dict())

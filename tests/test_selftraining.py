@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from drawing import drawn_micrograph
+from drawing import drawn_micrograph, gaussians, near, noise
 from test_training import PICKER, SHORT, clicks, drawn_field, run, weights, whole_field
 
 from cryopick_napari.checkpoint import Checkpoint
@@ -18,6 +18,7 @@ from cryopick_napari.labels import Example, Labels
 from cryopick_napari.metrics import score
 from cryopick_napari.micrograph import Micrograph, write_mrc
 from cryopick_napari.picker import Picker
+from cryopick_napari.picks import Picks
 from cryopick_napari.selftraining import self_train
 from cryopick_napari.training import completed, train
 
@@ -235,3 +236,23 @@ def test_an_inverted_micrograph_teaches_as_the_other(trained):
         for image in (micrograph.image, -micrograph.image)
     ]
     assert torch.equal(weights(pickers[0]), weights(pickers[1]))
+
+
+@pytest.mark.parametrize("experienced", [True, False])
+def test_rounds_go_on_where_a_first_look_sees_more_finely(experienced):
+    """The network sees particles of 18 px as 9, a first look as they are: a teacher is both."""
+    places = np.mgrid[30:240:40, 30:240:40].reshape(2, -1).T
+    micrographs = [
+        Micrograph(-3 * gaussians((256, 250), places + shift, 4.4) + 0.5 * noise((256, 250), shift))
+        for shift in (0, 7)
+    ]
+    start = replace(PICKER, diameter=18, base_features=4, contamination_mask=False)
+    picker = replace(Picker.new(start, 3), is_experienced=experienced)
+    config = replace(ROUNDS, **SURE, first_look=True, self_training_iterations=1)
+    example = Example(micrographs[0], Labels(Picks.of(places[:12])))
+    steps, picker = run(self_train(picker, [example], micrographs[1:], config))
+    assert "picks as labels" in messages(steps)[0]
+    fine = pytest.approx(18, rel=0.05)
+    assert picker.config.seen_diameter == (fine if experienced else 9)
+    found = picker.pick(micrographs[1], 0.0)
+    assert near(found.yx[: len(places)], places + 7) < 2

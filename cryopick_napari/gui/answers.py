@@ -144,4 +144,4 @@ def _sees(question: Question) -> tuple[object, ...]:
     picker = question.picker
     config = picker.config
     diameter = config.diameter_at(question.micrograph.spacing)
-    return diameter, config.network_diameter, config.polarity, picker.device
+    return diameter, config.seen_diameter, config.polarity, picker.device
