@@ -52,7 +52,7 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
     """
     if not any(field.tested.any() for field in fields):
         return trained
-    is_complete = any(field.is_complete for field in fields)
+    is_complete = _tells_all(fields)
     closer, scale = _closer(trained, fields)
     try:
         first, look_ranks = _first_look(closer, replace(trained.config, network_diameter=scale), config)
@@ -106,10 +106,13 @@ def at_one_scale(
         What the training started with.
     config : TrainingConfig
     """
-    if picker.config.seen_diameter == start.network_diameter:
+    if picker.config.seen_diameter == start.seen_diameter:
         return picker
     look, _ = _first_look(fields, start, config)
-    return blended(network_alone(picker), fields, look, fields) if picker.config.depth else look
+    if not picker.config.depth:
+        return look
+    alone = network_alone(picker).configured(threshold=picker.training["network"]["threshold"])
+    return blended(alone, fields, look, fields)
 
 
 def _closer(trained: Picker, fields: Sequence[Field]) -> tuple[Sequence[Field], float | None]:
@@ -136,10 +139,16 @@ def _first_look(
 
     With clicks, it is asked about each by the average of the others: none is held out.
     """
-    is_complete = any(field.is_complete for field in fields)
-    shown = fields if is_complete else [replace(field, held=np.zeros_like(field.held)) for field in fields]
+    shown = (
+        fields if _tells_all(fields) else [replace(field, held=np.zeros_like(field.held)) for field in fields]
+    )
     look = look_of(shown, config)
     return calibrated(look.picker, fields, training, guess=look.picker.config.threshold), look.ranks
+
+
+def _tells_all(fields: Sequence[Field]) -> bool:
+    """Whether fully labelled ground is held out: precision can be read off then."""
+    return any(field.is_complete and field.tested.any() for field in fields)
 
 
 def pick_count(picker: Picker, fields: Sequence[Field]) -> int:

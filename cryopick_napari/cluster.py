@@ -24,6 +24,7 @@ from cryopick_napari.errors import CryopickError  # noqa: E402
 from cryopick_napari.folding import folded  # noqa: E402
 from cryopick_napari.output import Output, Task  # noqa: E402
 from cryopick_napari.picker import Picker  # noqa: E402
+from cryopick_napari.picks import Picks  # noqa: E402
 from cryopick_napari.runs import Results, picked_in_turn  # noqa: E402
 
 if TYPE_CHECKING:
@@ -190,7 +191,8 @@ def _known(task: Task) -> Picked | None:
     if not all(file.is_file() for file in task.files):
         return None
     try:
-        return Picked(task.path, "picked", read_coordinates(task.file)[0].picks)
+        found = read_coordinates(task.file)
+        return Picked(task.path, "picked", found[0].picks if found else Picks.of([]))
     except CryopickError:
         return None
 

@@ -109,8 +109,19 @@ class PickerConfig:
 
     @property
     def seen_diameter(self) -> float | None:
-        """Particle diameter, px, in a micrograph as the picker wants it; None for the file's own pixels."""
-        return self.look_diameter or self.network_diameter
+        """Particle diameter, px, in any micrograph as the picker sees it; None for the file's own pixels.
+
+        The training micrographs are never enlarged.
+        """
+        wanted = self.look_diameter or self.network_diameter
+        return wanted and min(wanted, self.diameter)
+
+    @property
+    def finer(self) -> float:
+        """Px of a micrograph as the picker sees it, for each px that its network sees."""
+        if not (self.look_diameter and self.network_diameter and self.seen_diameter):
+            return 1.0
+        return self.seen_diameter / min(self.network_diameter, self.diameter)
 
     @property
     def has_attention(self) -> bool:

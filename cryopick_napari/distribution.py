@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TypeVar
 
 import torch
@@ -146,4 +147,4 @@ def picker_of_first(picker: Picker) -> Picker:
     config, training, weights = of_first((picker.config, picker.training, weights))
     network = make_network(config)
     network.load_state_dict(weights)
-    return Picker(config, network.to(picker.device).eval(), training)
+    return replace(picker, config=config, network=network.to(picker.device).eval(), training=training)

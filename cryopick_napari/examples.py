@@ -217,7 +217,7 @@ def average_particle(examples: Sequence[Example], config: PickerConfig) -> NDArr
     total = np.zeros((2, BINS))
     for example in examples:
         diameter = config.diameter_at(example.micrograph.spacing)
-        scaled = to_network_scale(example.micrograph, diameter, config.network_diameter)
+        scaled = to_network_scale(example.micrograph, diameter, config.seen_diameter)
         total += radial_profile(
             scaled.image, scaled.from_source(example.labels.positives.yx), scaled.diameter
         )

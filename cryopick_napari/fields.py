@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cryopick_napari.config import PickerConfig, TrainingConfig
-from cryopick_napari.contamination import resampled
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.labels import Example, areas_mask
+from cryopick_napari.masks import full_size
 from cryopick_napari.metrics import discs
 from cryopick_napari.micrograph import Micrograph
 from cryopick_napari.neighbours import pair_correlation
@@ -146,8 +146,9 @@ def at_scale(field: Field, micrograph: Micrograph, config: PickerConfig) -> Fiel
     positives, negatives = (
         scaled.from_source(field.scaled.to_source(yx)) for yx in (field.positives, field.negatives)
     )
+    ratio = (field.scaled.ratio[0] / scaled.ratio[0], field.scaled.ratio[1] / scaled.ratio[1])
     complete, usable, held = (
-        resampled(mask, scaled.shape, shape) for mask in (field.complete, field.usable, field.held)
+        full_size(mask, ratio, shape) for mask in (field.complete, field.usable, field.held)
     )
     scaled = scaled.sparing(discs(shape, positives, scaled.diameter))
     usable = usable & scaled.live.cpu().numpy()
@@ -248,8 +249,13 @@ def _band(field: Field, part: float, rng: np.random.Generator) -> Mask:
 
 
 def _some_clicks(field: Field, part: float, rng: np.random.Generator) -> Mask:
-    """Mark the surroundings of a random part of the clicks."""
-    count = len(field.positives)
-    chosen = rng.permutation(count)[: max(1, round(part * count)) if count > 1 else 0]
+    """Mark the surroundings of a random part of the clicks; something is left to learn from."""
+    known = field.positives[inside(field.positives, field.usable)]
+    chosen = rng.permutation(len(known))[: max(1, round(part * len(known))) if len(known) > 1 else 0]
     shape = (field.held.shape[0], field.held.shape[1])
-    return discs(shape, field.positives[chosen], field.diameter)
+    while len(chosen):
+        around = discs(shape, known[chosen], field.diameter)
+        if inside(known, ~around).any():
+            return around
+        chosen = chosen[:-1]  # all of them lie together
+    return np.zeros_like(field.held)

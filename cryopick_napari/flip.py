@@ -130,7 +130,8 @@ def flip_check(fields: Iterable[Checked]) -> FlipCheck | None:
         # Exchanged, positions may lie outside of a field that is no square: they say nothing.
         read = picks.within(micrograph.shape)
         ways = {name: turn(picks, micrograph.shape).within(micrograph.shape) for name, turn in WAYS.items()}
-        scaled = to_network_scale(micrograph, diameter, network_diameter(diameter, micrograph.shape))
+        wanted = min(diameter, network_diameter(diameter, micrograph.shape))
+        scaled = to_network_scale(micrograph, diameter, wanted)
         for name, way in ways.items():
             found[name] += [contrast(scaled, place) for place in scaled.from_source(way.yx)]
         if not pictures and len(read):

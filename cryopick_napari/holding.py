@@ -24,6 +24,7 @@ FILE = "in-use.json"
 BEAT = 20.0  # s between two signs of life
 FRESH = 90.0  # s after the last one until somebody is taken for dead
 SETTLED = 0.3  # s
+TRIES = 3  # to read a file
 _MINE: set[str] = set()  # tokens that this process holds
 
 
@@ -137,7 +138,7 @@ def hold(folder: Path, on_lost: Callable[[], object] = lambda: None) -> Hold | N
     _MINE.add(mine.token)
     try:
         while not _written(path, mine):
-            other = _read(path)
+            other = _read_at_last(path)
             if other is not None and _lives(other, path):
                 raise HeldError(folder, other)
             if _has_replaced(path, mine):
@@ -187,6 +188,15 @@ def _read(path: Path) -> Holder | None:
         )
     except (CryopickError, KeyError, TypeError, ValueError, OverflowError):
         return None
+
+
+def _read_at_last(path: Path) -> Holder | None:
+    """Read it a few times: what is being replaced, or is on a busy network disk, cannot be read at once."""
+    for _ in range(TRIES):
+        if (found := _read(path)) is not None:
+            return found
+        time.sleep(SETTLED)
+    return None
 
 
 def _lives(holder: Holder, path: Path) -> bool:

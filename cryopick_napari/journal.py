@@ -75,15 +75,15 @@ class Journal:
     made_by : dict of str to str
         The micrographs of all runs so far, and the fingerprint of the model and settings that picked
         each, or was about to.
-    is_new : bool
-        This process, or this shard, has never picked into this folder.
+    is_damaged : bool
+        There is a record, and it knows of no micrograph.
     """
 
     folder: Path
     root: Path
     shard: Shard | None = None
     made_by: dict[str, str] = field(default_factory=dict)
-    is_new: bool = True
+    is_damaged: bool = False
 
     @classmethod
     def opened(cls, folder: Path, root: Path, shard: Shard | None = None) -> Journal:
@@ -108,7 +108,8 @@ class Journal:
                 f"{folder} holds picks of micrographs below {before}, not of {root}: choose another --output"
             )
         made_by = {name: mark for name, (_, mark) in latest.items()}
-        return cls(folder, before or root, shard, made_by, not record_of(folder, shard).is_file())
+        is_damaged = not made_by and record_of(folder, shard).is_file()
+        return cls(folder, before or root, shard, made_by, is_damaged)
 
     def begin(self, mark: str) -> None:
         """Note the beginning of a run by a model and settings with this fingerprint."""

@@ -17,6 +17,7 @@ from cryopick_napari.errors import CryopickError
 from cryopick_napari.losses import LOSSES, attention_loss
 from cryopick_napari.network import PickingNetwork
 
+SCALER = "scaler"
 Crops = tuple[Tensor, Tensor, Tensor]  # image, target, weight: each (b, 1, h, w)
 
 
@@ -135,16 +136,28 @@ class Optimiser:
         return message
 
     def state(self) -> dict[str, Tensor]:
-        """Return the moments of every parameter by name."""
+        """Return the moments of every parameter by name, and the scale of gradients in half precision."""
         states = self.adamw.state_dict()["state"]
-        return {f"{index}.{name}": value for index, state in states.items() for name, value in state.items()}
+        moments = {
+            f"{index}.{name}": value for index, state in states.items() for name, value in state.items()
+        }
+        scaling = {
+            f"{SCALER}.{name}": torch.tensor(value) for name, value in self.scaler.state_dict().items()
+        }
+        return {**moments, **scaling}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up the moments that `state` returned."""
         states: dict[int, dict[str, Tensor]] = {}
+        scaling: dict[str, float] = {}
         for name, value in tensors.items():
             index, key = name.split(".")
-            states.setdefault(int(index), {})[key] = value
+            if index == SCALER:
+                scaling[key] = value.item()
+            else:
+                states.setdefault(int(index), {})[key] = value
+        if scaling and self.scaler.is_enabled():
+            self.scaler.load_state_dict(scaling)
         self.adamw.load_state_dict({**self.adamw.state_dict(), "state": states})
 
 

@@ -116,7 +116,7 @@ class Output:
         CryopickError
             If a file of that name is there, and no record of it.
         """
-        is_known = task.name in self.journal.made_by or not self.journal.is_new
+        is_known = task.name in self.journal.made_by or self.journal.is_damaged
         if not is_known and self._listing.has(task.file):
             raise CryopickError(f"{task.file} is there and is not from here: choose another --output")
 

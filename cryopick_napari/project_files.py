@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -85,6 +85,12 @@ class View:
         How near to an edge particles are left out of an export, px.
     format : str or None
         In which coordinates were exported.
+    overlays : mapping
+        By the names of layers: whether each is shown, and its opacity from 0 to 1.
+    sorting : (str, bool) or None
+        Title of the column that micrographs are sorted by, and whether from the largest down.
+    gallery : str or None
+        In which order picks are shown there.
     """
 
     current: str | None = None
@@ -92,6 +98,14 @@ class View:
     display: DisplayFilter | None = None
     border: int = 0
     format: str | None = None
+    overlays: Mapping[str, tuple[bool, float]] = field(default_factory=dict)
+    sorting: tuple[str, bool] | None = None
+    gallery: str | None = None
+
+    def before(self, other: View) -> View:
+        """Take from another view what this one leaves open."""
+        known = {name: value for name, value in vars(self).items() if value != getattr(View(), name)}
+        return replace(other, **known)
 
 
 def view_from(content: Mapping[str, Any]) -> View:
@@ -101,14 +115,34 @@ def view_from(content: Mapping[str, Any]) -> View:
         shown = None if display is None else DisplayFilter(**display)
     except (TypeError, CryopickError):
         shown = None
-    border, format = content.get("border"), content.get("format")
+    border, format, gallery = (content.get(name) for name in ("border", "format", "gallery"))
     return View(
         current if isinstance(current, str) and current else None,
         panel if isinstance(panel, str) else None,
         shown,
         border if isinstance(border, int) and border > 0 else 0,
         format if isinstance(format, str) else None,
+        _overlays(content.get("overlays")),
+        _sorting(content.get("sorting")),
+        gallery if isinstance(gallery, str) else None,
     )
+
+
+def _overlays(found: object) -> dict[str, tuple[bool, float]]:
+    """Take those looks of layers that are such."""
+    looks: dict[str, tuple[bool, float]] = {}
+    for name, look in found.items() if isinstance(found, dict) else ():
+        match look:
+            case [bool() as visible, float() | int() as opacity] if 0 <= opacity <= 1:
+                looks[name] = visible, float(opacity)
+    return looks
+
+
+def _sorting(found: object) -> tuple[str, bool] | None:
+    match found:
+        case [str() as title, bool() as descends]:
+            return title, descends
+    return None
 
 
 def settings_from(content: Mapping[str, Any]) -> Settings:

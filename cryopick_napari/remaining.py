@@ -13,6 +13,8 @@ from cryopick_napari.models import Model
 from cryopick_napari.picker import Picker
 from cryopick_napari.project import Project, Settings
 
+AT_ONCE = 100  # micrographs of which is seen whether they were picked, before one may say stop
+
 
 @dataclass(frozen=True)
 class Step:
@@ -86,7 +88,12 @@ def pick_remaining(
     CryopickError
         If picks cannot be saved.
     """
-    missing = [path for path in paths if picks_of(project, path, model) is None]
+    missing: list[Path] = []
+    for number, path in enumerate(paths, 1):
+        if picks_of(project, path, model) is None:
+            missing.append(path)
+        if number % AT_ONCE == 0 and (yield Step(0, len(paths))):
+            return Step(0, len(paths))
     step = Step(0, len(missing))
     for path in missing:
         if (yield step):

@@ -21,6 +21,7 @@ DEAD_ACTIVITY = 0.05  # fraction of the median grey-value step below which an ar
 BACKGROUND_DIAMETERS = 2.0  # sigma of the background, in particle diameters
 ROWS_AT_ONCE = 256  # of a large field: what is made of them stays in the processor's cache
 SLIVER = 0.5  # particle diameters; no narrower strip of ground holds one that could be told
+MOST_ENLARGED = 2.0  # times; a header that says nonsense of its pixels must not ask for all memory
 NETWORK_SIDE = 512  # px: the field is cropped no further than to this side ...
 NETWORK_DIAMETERS = 13.5, 20.0  # px: ... as long as a particle's diameter stays between these
 CLIP = 6.0  # robust standard deviations: gold and ice must not dominate
@@ -157,7 +158,7 @@ def to_network_scale(
     network_diameter: float | None,
     device: str | torch.device = "cpu",
 ) -> Scaled:
-    """Fourier-crop a micrograph so that a particle spans ``network_diameter`` pixels, and normalise it.
+    """Resample a micrograph by its spectrum and normalise it: a particle spans ``network_diameter`` pixels.
 
     Parameters
     ----------
@@ -166,8 +167,8 @@ def to_network_scale(
     diameter : float
         Particle diameter in px of the micrograph.
     network_diameter : float or None
-        Particle diameter in px of the result; None keeps the file's own pixels. A micrograph is
-        never enlarged.
+        Particle diameter in px of the result; None keeps the file's own pixels. No micrograph is
+        enlarged to more than twice its size.
     device : str or torch.device
         Where to compute.
 
@@ -187,7 +188,7 @@ def to_network_scale(
 def _scaled(
     micrograph: Micrograph, diameter: float, network_diameter: float | None, device: str | torch.device
 ) -> Scaled:
-    factor = 1.0 if network_diameter is None else min(1.0, network_diameter / diameter)
+    factor = 1.0 if network_diameter is None else min(MOST_ENLARGED, network_diameter / diameter)
     height, width = micrograph.shape
     shape = max(1, round(height * factor)), max(1, round(width * factor))
     source = torch.from_numpy(micrograph.image).to(device)

@@ -20,6 +20,8 @@ from cryopick_napari.history import Row
 from cryopick_napari.network import PickingNetwork
 from cryopick_napari.optimiser import Optimiser
 
+DIGESTED = "labels and areas "  # of which a subject is the digest
+
 
 @dataclass(eq=False)
 class Best:
@@ -31,12 +33,15 @@ class Best:
 
 
 def subject_of(picker: PickerConfig, fields: Sequence[Field]) -> str:
-    """Digest what is trained on what: the picker's settings and the labels."""
+    """Digest what is trained on what: the picker's settings, the labels, and what is held out of them."""
     settings = dataclasses.replace(picker, threshold=0.0).for_digest()
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for field in fields:
-        digest.update(np.asarray(field.positives, np.float32).tobytes())
-    return digest.hexdigest()
+        for yx in (field.positives, field.negatives):
+            digest.update(np.asarray(yx, np.float32).tobytes() + b";")
+        for ground in (field.complete, field.usable, field.held):
+            digest.update(np.packbits(ground).tobytes() + b";")
+    return DIGESTED + digest.hexdigest()
 
 
 def checkpoint_of(
@@ -82,7 +87,8 @@ def restore(
     # Settings that are younger than the checkpoint had their defaults.
     if not isinstance(saved, dict) or dataclasses.asdict(TrainingConfig()) | saved != wanted:
         raise CryopickError("the interrupted training had other settings: resume with those, or train anew")
-    if header.get("subject", subject) != subject:  # older checkpoints do not say
+    known = str(header.get("subject"))
+    if known.startswith(DIGESTED) and known != subject:  # older checkpoints do not say, or less
         raise CryopickError(
             "the interrupted training was of another network, particle size, or other labels: "
             "resume with those, or train anew"

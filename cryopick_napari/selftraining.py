@@ -191,14 +191,14 @@ def _round(
     relay: _Relay,
 ) -> Job:
     """Train on labels and confident picks; return the picker that is better on held-out labels."""
-    least = max(config.positive_threshold, best.config.threshold)  # what is no pick cannot teach as one
+    teacher = at_one_scale(best, fields, start.config, config)
+    least = max(config.positive_threshold, teacher.config.threshold)  # what is no pick cannot teach as one
     config = replace(config, positive_threshold=least)
     last, rounds = relay.last, config.self_training_iterations
     now = Progress(
         "self-training", last.step, last.steps, last.epoch, last.epochs, round=number, rounds=rounds
     )
     whole = all(field.is_complete for field in fields)
-    teacher = at_one_scale(best, fields, start.config, config)
     labelled, count = yield from relay.through(_with_picks(teacher, fields, config, whole, now))
     picked, more = yield from relay.through(_with_picks(teacher, others, config, whole, now))
     if relay.stopped:
@@ -210,7 +210,7 @@ def _round(
         return best
     settings = replace(config, initial_epochs=config.retrain_epochs, seed=(config.seed + number) % 2**32)
     # Labels are half of what is learned from: picks must not drown them.
-    canvases = labelled * max(1, math.ceil(len(picked) / len(labelled))) + picked
+    canvases = labelled * max(1, math.ceil(len(picked) / max(1, len(labelled)))) + picked
     # The first look has no network: a new one learns from its picks.
     job = fit(network_alone(best) if best.config.depth else start, canvases, fields, settings)
     tried = yield from relay.through(job, lambda progress: _counted_on(now, progress))

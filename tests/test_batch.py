@@ -92,6 +92,15 @@ def test_what_is_done_is_skipped_until_something_that_matters_changes(tmp_path, 
     assert states(fields, out, PLAIN, OTHER) == ["picked"] * 3
 
 
+def test_a_file_of_somebody_else_among_ours_is_not_replaced(tmp_path, fields):
+    out = tmp_path / "out"
+    assert states(fields[:1], out) == ["picked"]
+    (out / "b_autopick.star").write_text("my own")
+    with pytest.raises(CryopickError, match=r"b_autopick\.star is there and is not from here"):
+        states(fields, out)
+    assert (out / "b_autopick.star").read_text() == "my own"
+
+
 def test_maps_asked_for_later_are_made_later(tmp_path, fields):
     out, more = tmp_path / "out", replace(PLAIN, maps=True, overlays=True)
     states(fields, out)

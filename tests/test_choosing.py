@@ -251,3 +251,40 @@ def test_a_network_without_experience_keeps_the_first_look_at_its_scale():
     known, _ = large_field((512, 500))
     chosen = settled(calibrated(blob_detector(LARGE), [known], TRAINING), [known], TRAINING)
     assert chosen.config.seen_diameter == 9
+
+
+@pytest.mark.parametrize("times", [1.0, 1.5, 2.0])
+def test_both_find_the_same_in_micrographs_of_coarser_pixels(times):
+    known, _ = large_field((512, 500))
+    known = replace(known, held=known.held)
+    spaced = replace(LARGE, spacing=1.0)
+    network = replace(calibrated(blob_detector(spaced), [known], TRAINING), is_experienced=True)
+    both = settled(network, [known], TRAINING)
+    assert both.config.look_diameter
+    shape = round(512 / times), round(500 / times)
+    image = -4 * gaussians(shape, FAR / times, 4.4 / times) + 0.5 * noise(shape, 7)
+    assert near(surest(both, Micrograph(image, times)), FAR / times) < 1.0
+
+
+def test_a_whole_field_of_which_nothing_is_held_out_says_nothing_of_precision():
+    micrograph = drawn_micrograph([(40, 40)], (96, 90), seed=3)
+    one = prepare(Example(micrograph, Labels.of_whole_field(Picks.of([(40, 40)]), (96, 90))), CONFIG)
+    chosen = settled(trained(Picker.new(CONFIG), field()), [one, field()], TRAINING)
+    assert chosen.training["answer"] == "first look"
+
+
+def test_the_teacher_of_a_round_picks_as_both_do():
+    """At one scale or at two, the sum is cut where the network and the first look are."""
+    known, _ = large_field((512, 500))
+    network = replace(calibrated(blob_detector(LARGE), [known], TRAINING), is_experienced=True)
+    chosen = settled(network, [known], TRAINING)
+    one = at_one_scale(chosen, [known], LARGE, TRAINING)
+    look = look_of([replace(known, held=np.zeros_like(known.held))], LARGE).picker
+    first = calibrated(look, [known], TRAINING, guess=look.config.threshold)
+    image = known.scaled.image[None, None]
+    with torch.inference_mode():
+        parts = [picker.network(image) for picker in (network, first)]
+        total = one.network(image)
+    at = torch.logit(torch.tensor(network.config.threshold), eps=1e-6)
+    expected = 0.5 * (parts[0] - at) + 0.5 * parts[0].std() / parts[1].std() * parts[1]
+    torch.testing.assert_close(total, expected, atol=0.05, rtol=0.05)

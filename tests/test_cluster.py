@@ -16,9 +16,13 @@ from commands import DIAMETER, SPACING, error_of, run, write_fields
 from drawing import blob_detector
 
 from cryopick_napari import cluster
+from cryopick_napari.batch import PickSettings
 from cryopick_napari.cluster import caution
 from cryopick_napari.config import PickerConfig
-from cryopick_napari.coordinates import read_coordinates
+from cryopick_napari.coordinates import FORMATS, CoordinateSet, read_coordinates
+from cryopick_napari.coordinates.writing import write_file
+from cryopick_napari.picker import Picker
+from cryopick_napari.picks import Picks
 from cryopick_napari.tally import Tally
 
 pytest.importorskip("distributed")
@@ -148,3 +152,14 @@ def test_nobody_answers(capsys, monkeypatch):
 )
 def test_an_open_connection_to_another_host_is_warned_of(address, is_unsafe):
     assert ("anyone on its network" in caution(address)) == is_unsafe
+
+
+@pytest.mark.parametrize("format", sorted(set(FORMATS) - {"cryoppp"}))
+def test_a_micrograph_without_picks_that_a_lost_worker_has_done_is_only_read(tmp_path, format):
+    out = cluster.Output(Picker.load(MODEL[1]), tmp_path / "out", PickSettings(format), Path.cwd())
+    task = out.task(Path("micrographs", f"{NAMES[0]}.mrc").absolute())
+    assert cluster._known(task) is None
+    write_file([CoordinateSet(task.name, Picks.of([]), (96, 90), 2.0, 9.0)], task.file, format)
+    picked = cluster._known(task)
+    assert picked is not None
+    assert len(picked.picks) == 0

@@ -179,3 +179,22 @@ def test_excluded_ground_counts_nothing_even_where_labelled():
     assert target[78, 55] == 1
     assert not weight[60:, 40:].any()
     assert weight[45, 32] == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("count", [2, 3])
+def test_of_particles_that_touch_one_is_left_to_learn_from(count, seed):
+    touching = np.float32([(40, 30 + 8.5 * number) for number in range(count)])
+    labels = Labels(Picks.of(touching))
+    field = hold_out(
+        prepare(Example(drawn_micrograph(touching), labels), CONFIG), 0.2, np.random.default_rng(seed)
+    )
+    assert len(field.taught)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_excluded_is_not_held_out_in_place_of_what_is_not(seed):
+    labels = Labels(Picks.of([(20, 20), (30, 70), (77.7, 55.2)]), excluded=(CORNER,))
+    field = hold_out(prepare(Example(drawn_micrograph(), labels), CONFIG), 0.2, np.random.default_rng(seed))
+    assert len(field.taught) == 1
+    assert inside(field.positives, field.tested).sum() == 1

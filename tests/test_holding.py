@@ -148,3 +148,16 @@ def test_a_file_system_that_was_away_costs_nothing(tmp_path, monkeypatch):
     assert not lost.is_set()
     held.release()
     assert not list(project.iterdir())
+
+
+def test_a_file_that_cannot_be_read_for_a_moment_gives_nothing_away(tmp_path, other, monkeypatch):
+    read, asked = holding._read, []
+
+    def busy(path):
+        asked.append(path)
+        return None if len(asked) == 1 else read(path)
+
+    monkeypatch.setattr(holding, "_read", busy)
+    with pytest.raises(HeldError):
+        hold(tmp_path)
+    assert len(asked) == 2

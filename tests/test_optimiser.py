@@ -299,3 +299,19 @@ def test_focal_dice_learns_the_crops_too():
     with torch.inference_mode():
         answer = optimiser.network.eval()(image)
     assert roc_auc(answer.numpy(), target.numpy() > 0.5) > 0.97
+
+
+def test_in_half_precision_a_resumed_training_goes_on_with_the_same_scale():
+    half = TrainingConfig(batch_size=8, precision="float16")
+    first = Optimiser(network(), half)
+    first.step(crops(), 1e-3)
+    first.scaler.update(128.0)
+    again = Optimiser(network(), half)
+    again.network.load_state_dict(first.network.state_dict())
+    again.restore(first.state())
+    assert again.scaler.state_dict() == first.scaler.state_dict()
+    assert again.scaler.get_scale() == 128.0
+    assert again.step(crops(), 1e-3) == first.step(crops(), 1e-3)
+    exact = Optimiser(network(), CONFIG)
+    exact.restore(first.state())  # what was begun in half precision
+    assert exact.step(crops(), 1e-3) > 0

@@ -301,8 +301,18 @@ def test_a_project_of_an_earlier_version_opens(tmp_path):
         '{"border": -3}',
         '{"current": 3, "panel": [], "display": {"low_pass": -1}}',
         '{"display": "none"}',
+        '{"overlays": {"probability": [true, 7], "picks": [1, 1], "attention": true}, "gallery": 3}',
+        '{"overlays": [], "sorting": ["Picks"]}',
+        '{"sorting": [3, true]}',
     ],
 )
 def test_a_damaged_view_is_none(project, content):
     (project.folder / "window.json").write_text(content)
     assert project.view() == View()
+
+
+def test_a_view_is_read_as_it_was_written(project):
+    view = View("a.mrc", "Label", None, 3, "topaz", {"picks": (False, 0.5)}, ("CTF Å", True), "Score")
+    project.save_view(view)
+    assert project.view() == view
+    assert View(border=2).before(view) == replace(view, border=2)

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from cryopick_napari import remaining
 from cryopick_napari.config import PickerConfig
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.picker import Picker
@@ -72,3 +73,15 @@ def test_a_project_that_cannot_be_written_ends_it(project):
     (project.folder / "picks").rmdir()
     with pytest.raises(CryopickError, match="cannot write"):
         finish(pick_remaining(project, samples()[:2], PICKER, "model 1"))
+
+
+def test_a_person_can_stop_before_all_are_looked_at(project, monkeypatch):
+    monkeypatch.setattr(remaining, "AT_ONCE", 2)
+    job = pick_remaining(project, samples(), PICKER, "model 1")
+    assert next(job).total == 4
+    with pytest.raises(StopIteration) as end:
+        job.send(True)
+    assert end.value.value.done == 0
+    steps, last = finish(pick_remaining(project, samples()[:3], PICKER, "model 1"))
+    assert [(step.done, step.total) for step in steps] == [(0, 3), (0, 3), (1, 3), (2, 3), (3, 3)]
+    assert last.done == 3

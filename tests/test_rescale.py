@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_opening
 
+from cryopick_napari.config import PickerConfig
 from cryopick_napari.micrograph import Micrograph
-from cryopick_napari.rescale import CLIP, _opened, blurred, fourier_resize, median, to_network_scale
+from cryopick_napari.rescale import CLIP, _opened, blurred, fourier_resize, median, seen, to_network_scale
 
 SOURCES = [(96, 120), (97, 121), (96, 121), (97, 120)]
 TARGETS = [(32, 40), (33, 41), (32, 41), (33, 40)]
@@ -107,8 +108,19 @@ def test_shrinking_does_not_alias():
 
 @pytest.mark.parametrize("network_diameter", [None, 13.5])
 def test_a_small_particle_keeps_the_files_own_pixels(network_diameter):
-    scaled = scaled_of(noise((40, 51)), diameter=10, network_diameter=network_diameter)
+    config = PickerConfig(diameter=10, network_diameter=network_diameter)
+    scaled = seen(Micrograph(noise((40, 51))), config)
     assert (scaled.image.shape, scaled.ratio, scaled.diameter) == ((40, 51), (1.0, 1.0), 10.0)
+
+
+@pytest.mark.parametrize(("spacing", "size"), [(0.5, 9.0), (1.0, 9.0), (1.5, 9.0), (2.0, 9.0), (6.0, 6.0)])
+@pytest.mark.parametrize("shape", [(96, 120), (97, 121)], ids=str)
+def test_coarser_micrographs_are_enlarged_to_what_the_network_knows(spacing, size, shape):
+    micrograph = Micrograph(noise(shape), spacing)
+    scaled = seen(micrograph, PickerConfig(diameter=18, spacing=1.0, network_diameter=9))
+    assert scaled.diameter == pytest.approx(size, rel=0.03)  # at most twice as large
+    ends = np.float32([(0, 0), (shape[0] - 1, shape[1] - 1)])
+    np.testing.assert_allclose(scaled.to_source(scaled.from_source(ends)), ends, atol=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (2, 2), (3, 200), (8, 8)], ids=str)

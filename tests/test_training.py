@@ -186,6 +186,15 @@ def test_a_checkpoint_of_another_training_is_refused():
     ]
     with pytest.raises(CryopickError, match="other labels"):
         completed(train(Picker.new(PICKER), [whole_field()], SHORT, resume=saved))
+    known = clicks()
+    otherwise = (
+        replace(known.labels, negatives=Picks.of([(20, 20)])),
+        replace(known.labels, excluded=(np.float32([(0, 0), (0, 30), (30, 30)]),)),
+        Labels.of_whole_field(known.labels.positives, known.micrograph.shape),
+    )
+    for labels in otherwise:
+        with pytest.raises(CryopickError, match="other labels"):
+            completed(train(Picker.new(PICKER), [replace(known, labels=labels)], SHORT, resume=saved))
     for other in (replace(PICKER, **values) for values in others):
         with pytest.raises(CryopickError, match="another network"):
             completed(train(Picker.new(other), [clicks()], SHORT, resume=saved))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -111,6 +111,13 @@ class Canvas(QObject):
     def show_circle(self, yx: tuple[float, float] | None, diameter: float) -> None:
         """Show a circle of ``diameter`` px at a position, or none."""
         self._point(Kind.CIRCLE, yx, diameter)
+
+    def take_looks(self, noted: Mapping[str, tuple[bool, float]]) -> None:
+        """Show overlays as `Looks.noted` has them; what it knows nothing of stays as it is."""
+        for kind in self.looks:
+            if kind.value in noted:
+                visible, opacity = noted[kind.value]
+                self.change_look(kind, visible=visible, opacity=opacity)
 
     def change_look(self, kind: Kind, **values: Any) -> None:
         """Show, hide (``visible``) or fade (``opacity``) picks or a map, now and from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,14 @@ class Looks(QObject):
 
     def __getitem__(self, kind: Kind) -> Look:
         return self._looks[kind]
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter(self._looks)
+
+    @property
+    def noted(self) -> dict[str, tuple[bool, float]]:
+        """All looks by the names of their layers, to be kept."""
+        return {kind.value: (look.visible, look.opacity) for kind, look in self._looks.items()}
 
     def change(self, kind: Kind, layer: Layer | None, **values: Any) -> None:
         """Change a look, and that of its layer if there is one."""

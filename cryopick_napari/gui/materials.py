@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
+from cryopick_napari.errors import CryopickError
 from cryopick_napari.gui.worker import Job, Work
 from cryopick_napari.labels import Labels
 from cryopick_napari.material import Material, gathered
@@ -81,7 +82,10 @@ class Materials(QObject):
             self._job = None
 
     def _on_row(self, path: Path) -> None:
-        self.labels[path] = self.session.labels_of(path)
+        try:
+            self.labels[path] = self.session.labels_of(path)
+        except CryopickError:  # damaged, which was said; it is said again of what is made with them
+            self.labels.pop(path, None)
         self._outdated.add(path)
         self._soon.start()
 

@@ -104,7 +104,7 @@ class Picking(Exports):
         self._made_by, self._project = settings.picked_by(model), project
         self._picking = job = Job(partial(_picked, project, paths, model, settings, min_distance), "picking")
         job.yielded.connect(lambda step: self._on_step(job, step))
-        job.failed.connect(lambda error: session.say(error) if job is self._picking else None)
+        job.failed.connect(lambda error: self._on_broken(job, error))
         job.finished.connect(lambda: self._on_picked(job))
         job.start()
         self._activity.show("Picking", 0, 0)
@@ -128,6 +128,11 @@ class Picking(Exports):
         if step.path is not None:
             self.session.row_changed.emit(step.path)
         self.progressed.emit(step)
+
+    def _on_broken(self, job: Job, error: Exception) -> None:
+        if job is self._picking:
+            self.session.say(error)
+            self.stopped.emit()  # what could not be done now is not tried again by itself
 
     def _on_picked(self, job: Job) -> None:
         if job is not self._picking:

@@ -57,6 +57,8 @@ class Session(State):
         self._reader.failed.connect(self._on_unreadable)
         self.canvas.edited.connect(self.edit)
         self.canvas.removed.connect(self._on_layer_removed)
+        self.canvas.looks.changed.connect(lambda _: self.note(overlays=self.canvas.looks.noted))
+        self.project_changed.connect(lambda: self.canvas.take_looks(self.view.overlays))
         self.failed.connect(show_warning)
         self._is_closed = False
         self._window = Closing(viewer.window._qt_window)
@@ -89,7 +91,7 @@ class Session(State):
         found = [path.absolute() for path in find_micrographs(paths)]
         is_open = self.project is not None
         self.add(found)
-        before = None if is_open else self._left.current
+        before = None if is_open else self.view.current
         self.go(next((path for path in found if str(path) == before), found[0]))
 
     def add(self, paths: Sequence[Path]) -> list[Path]:
@@ -126,7 +128,7 @@ class Session(State):
         self.close_project()
         self._take_project(project)
         if self.micrographs:
-            view = self._left
+            view = self.view
             labelled = (path for path in self.micrographs if project.has_labels(path))
             before = (path for path in self.micrographs if str(path) == view.current)
             self.go(next(before, None) or next(labelled, self.micrographs[0]))
@@ -173,7 +175,7 @@ class Session(State):
             self.current = path
             self.field = None
             self.current_changed.emit()
-            self._note_view()
+            self.note(current=str(path))
         self._ask()
 
     def step(self, by: int) -> None:
@@ -204,8 +206,7 @@ class Session(State):
 
     def set_display(self, display: DisplayFilter | None) -> None:
         """Show micrographs through another filter; None takes what suits the particle."""
-        self.display = display
-        self._note_view()
+        self.note(display=display)
         self._ask_again()
 
     def _ask(self) -> None:

@@ -61,8 +61,8 @@ class ShownPicks(QObject):
         self._everywhere, self._excluded, self.index = picks, self.session.labels.excluded, None
         field = self.session.field
         self.picks = picks if field is None else outside(picks, self._excluded, field.micrograph.shape)
-        if selected is not None and len(picks):
-            apart = distance(picks, selected)
+        if selected is not None and len(self.picks):
+            apart = distance(self.picks, selected)
             self.index = int(apart.argmin()) if apart.min() <= SAME * self.diameter else None
         self.draw()
         self.picks_changed.emit()

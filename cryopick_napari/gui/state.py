@@ -80,12 +80,8 @@ class State(QObject):
         self.field: Field | None = None
         self.values = Values()
         self.problems: dict[Path, CryopickError] = {}  # of micrographs that could not be read
-        self.display: DisplayFilter | None = None  # None: what suits the particle
+        self.view = View()  # how a person looks at it all, which outlasts the window
         self._suited: DisplayFilter | None = None  # to the micrograph before
-        self.panel: str | None = None  # in front
-        self.border = 0  # px, of exports
-        self.format: str | None = None
-        self._left = View()  # where a person was when the project was closed before
         self._keeper = Keeper()
         self._keeper.failed.connect(self.say)
         self.holder: Holder | None = None  # who else works on the project
@@ -134,31 +130,21 @@ class State(QObject):
         self.settings = settings if settings != Settings() else self.settings
         self.micrographs = [Path(path) for path in self.settings.micrographs]
         self.values = load_values(project.folder)
-        self._left = project.view()
-        self.display = self._left.display or self.display
-        self.border, self.format = self._left.border, self._left.format
+        self.view = project.view().before(self.view)
         for signal in (
             *(self.project_changed, self.micrographs_changed, self.values_changed),
             *(self.size_changed, self.model_changed),
         ):
             signal.emit()
 
-    def note_panel(self, name: str) -> None:
-        """Remember which panel is in front."""
-        self.panel = name
-        self._note_view()
-
-    def note_export(self, border: int, format: str) -> None:
-        """Remember how coordinates are exported."""
-        if (border, format) != (self.border, self.format):
-            self.border, self.format = border, format
-            self._note_view()
-
-    def _note_view(self) -> None:
-        """Remember where a person is, so that the project opens there."""
+    def note(self, **seen: Any) -> None:
+        """Remember how a person looks at the project (fields of `View`), so that it opens so again."""
+        view = replace(self.view, **seen)
+        if view == self.view:
+            return
+        self.view = view
         if self.project is not None:
-            current = None if self.current is None else str(self.current)
-            self._keeper.put_view(View(current, self.panel, self.display, self.border, self.format))
+            self._keeper.put_view(view)
 
     def save_project_as(self, folder: str | Path) -> None:
         """Give the project a place and a name of its own."""
@@ -203,8 +189,7 @@ class State(QObject):
         self._release()
         self.holder = None
         self.project, self.settings, self.micrographs = None, Settings(), []
-        self.current, self.field, self.display, self._suited = None, None, None, None
-        self.border, self.format = 0, None
+        self.current, self.field, self._suited, self.view = None, None, None, View()
         self.problems.clear()
         self.values = Values()
 
@@ -266,7 +251,7 @@ class State(QObject):
         """Give the filter in use; until a micrograph is read, the one that suited the one before."""
         if self.field is not None or self._suited is None:
             self._suited = default_filter(self.known_diameter, self.spacing)
-        return self.display or self._suited
+        return self.view.display or self._suited
 
     def _wishes(self, current: Path) -> list[Wish]:
         """What is to be read: a micrograph, and then its neighbours."""

@@ -91,7 +91,7 @@ class CryopickWidget(QWidget):
 
     def _on_tab(self, place: int) -> None:
         """Let clicks select picks where picks are reviewed, and label particles everywhere else."""
-        self.session.note_panel(list(PANELS)[place])
+        self.session.note(panel=list(PANELS)[place])
         tools, reviews = self.session.tools, list(PANELS)[place] == "Review"
         if reviews and tools.tool is Tool.ADD:
             tools.take(Tool.INSPECT)

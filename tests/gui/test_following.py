@@ -189,3 +189,24 @@ def test_a_file_that_changes_after_all_is_picked_anew(panel, session, tmp_path, 
         60,
         "picking it anew",
     )
+
+
+def test_a_picking_that_fails_is_said_once_and_not_tried_for_ever(panel, session, tmp_path, monkeypatch):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    shutil.copy(samples()[0], folder)
+    session.open_paths([folder])
+    wait_until(lambda: session.field is not None, 10, "opening")
+    session.project.models.save(trained_picker(), ModelRecord("model 1"))
+    session.learning.use("model 1")
+    wait_until(lambda: session.settings.model == "model 1", 20, "the model")
+    follow(panel, folder, monkeypatch)
+    wait_until(lambda: session.project.picks(session.micrographs[0]) is not None, 60, "picking")
+    (saved,) = (session.project.folder / "models").glob("*.safetensors")
+    saved.write_bytes(b"damaged")
+    shutil.copy(samples()[1], folder)
+    wait_until(lambda: session.said, 20, "what is wrong")
+    wait(1.0)
+    assert len(session.said) == 1
+    assert session.following.folder == folder
+    assert not session.following.picks

@@ -289,12 +289,12 @@ def test_the_display_changes_what_is_seen_alone(full, session, qtbot) -> None:
     display.contrast.setFocus()
     qtbot.keyClick(display.contrast, Qt.Key.Key_Right)
     assert not display.automatic.isChecked()
-    qtbot.waitUntil(lambda: session.display == DisplayFilter(20, 0.6, True))
+    qtbot.waitUntil(lambda: session.view.display == DisplayFilter(20, 0.6, True))
     qtbot.waitUntil(lambda: session.field is not before)
     assert session.field.micrograph is before.micrograph
     assert session.field.shown.image.shape < before.shown.image.shape
     qtbot.mouseClick(display.automatic, LEFT, pos=QPoint(8, display.automatic.height() // 2))
-    assert session.display is None
+    assert session.view.display is None
     assert display.low_pass.value() == pytest.approx(session.filter().low_pass * 3, abs=0.1)
     assert not display.invert.isChecked()
 

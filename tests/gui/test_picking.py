@@ -12,6 +12,7 @@ from cryopick_napari.judging import near
 from cryopick_napari.labels import Labels
 from cryopick_napari.models import ModelRecord
 from cryopick_napari.picks import Picks
+from cryopick_napari.project import key_of
 from cryopick_napari.simulate import sample, samples
 from tests.gui.trained import trained_picker
 
@@ -163,3 +164,13 @@ def test_import_is_one_step_and_reaches_all_micrographs(opened, qtbot, tmp_path)
     opened.flush()
     assert len(opened.project.labels(samples()[1]).positives) == len(sample(1)[1])
     assert not importing.is_reading
+
+
+def test_damaged_labels_of_another_micrograph_do_not_stop_the_picking(opened, qtbot):
+    """Labels are read when a row changes, and a window that is drawn must not fail of it."""
+    picking, path = opened.picking, opened.micrographs[1]
+    damaged = opened.project.folder / "labels" / f"{key_of(path)}.json"
+    damaged.parent.mkdir(exist_ok=True)
+    damaged.write_text("{")
+    opened.row_changed.emit(path)
+    assert path not in picking.materials.labels

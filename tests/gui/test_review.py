@@ -476,3 +476,17 @@ def test_closing_the_project_leaves_nothing(reviewed):
     assert review.index is None
     assert not review.overlays.has_maps
     assert list(reviewed.viewer.layers) == []
+
+
+def test_the_selected_pick_stays_so_beside_an_excluded_area(reviewed):
+    review, session = reviewed.review, reviewed
+    best = review.picks.yx[0]
+    corners = best + np.float32([(-40, -40), (-40, 40), (40, 40), (40, -40)])
+    labels = session.labels
+    session.edit(Labels(labels.positives, labels.negatives, labels.complete, (corners,)))
+    kept = review.picks
+    for wanted in (0, len(kept) // 2, len(kept) - 1):
+        review.select(wanted)
+        review.show(review._everywhere)  # the model has answered anew
+        np.testing.assert_array_equal(review.picks.yx, kept.yx)
+        assert review.index == wanted

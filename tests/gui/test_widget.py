@@ -60,10 +60,10 @@ def test_a_project_opens_where_it_was_left(widget, qtbot):
     session.set_display(DisplayFilter(12.0, 2.0, True))
     session.close_project()
     widget.show_panel("Micrographs")
-    assert session.display is None
+    assert session.view.display is None
     session.open_project(folder)
     assert session.current == session.micrographs[2]
-    assert session.display == DisplayFilter(12.0, 2.0, True)
+    assert session.view.display == DisplayFilter(12.0, 2.0, True)
     assert widget.tabs.tabText(widget.tabs.currentIndex()) == "Review"
     session.close_project()
     session.open_paths([samples()[0].parent])  # the folder, as a person does the next day

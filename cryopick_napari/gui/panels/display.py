@@ -112,7 +112,7 @@ class DisplayForm(QWidget):
         parts = (self.automatic, self.low_pass, self.contrast, self.invert)
         for part in parts:
             part.blockSignals(True)
-        self.automatic.setChecked(self.session.display is None)
+        self.automatic.setChecked(self.session.view.display is None)
         self.low_pass.setRange(0, 200 * self._unit)
         self.low_pass.setSingleStep(self._unit)
         self.low_pass.setSuffix(" px" if self.session.spacing is None else " Å")

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QSignalBlocker, Qt, QTimer
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -188,12 +188,14 @@ class ExportSection(QWidget):
         """Say nothing of another project, and export as that was exported before."""
         self._summary = None
         self.result.hide()
-        border, kind = self.session.border, self.format.findData(self.session.format)
-        self.border.setValue(border)
-        self.format.setCurrentIndex(max(0, kind))
+        view = self.session.view
+        with QSignalBlocker(self.border), QSignalBlocker(self.format):
+            self.border.setValue(view.border)
+            self.format.setCurrentIndex(max(0, self.format.findData(view.format)))
+        self._refresh()
 
     def _note(self) -> None:
-        self.session.note_export(self.border.value(), self.format.currentData())
+        self.session.note(border=self.border.value(), format=self.format.currentData())
 
     def _refresh(self) -> None:
         self._soon.start()

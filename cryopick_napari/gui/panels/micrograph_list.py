@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt
+from qtpy.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QSignalBlocker, Qt
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QAction,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cryopick_napari.gui.session import Session
 
 KEYS = {-1: ",", 1: "."}  # napari uses neither, and they lie side by side
+ORDERS = {False: Qt.SortOrder.AscendingOrder, True: Qt.SortOrder.DescendingOrder}
 REJECT = "/"  # beside them
 WIDTHS = (54, 48, 48)  # px of the screen, of labels, picks and scores; the first column takes the rest
 NAME_WIDTH, LAST_WIDTH = 120, 76  # of the first, beside columns of other programs; of the last
@@ -70,6 +71,7 @@ class MicrographList(QWidget):
         self.place.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._lay_out()
         self._connect()
+        self._take_sorting()
         self._show_current()
         self._show_problem()
         self._show_choice()
@@ -103,6 +105,20 @@ class MicrographList(QWidget):
         table.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         return table
 
+    def _take_sorting(self) -> None:
+        """Sort as the project was sorted before."""
+        wanted = self.session.view.sorting
+        titles = [column.title for column in self.model.columns]
+        if wanted is not None and wanted[0] in titles:
+            column, order = titles.index(wanted[0]), ORDERS[wanted[1]]
+            with QSignalBlocker(self.header):
+                self.header.setSortIndicator(column, order)
+            self.model.sort(column, order)
+
+    def _note_sorting(self, column: int, order: Qt.SortOrder) -> None:
+        title = self.model.columns[column].title if column >= 0 else ""
+        self.session.note(sorting=(title, order == ORDERS[True]) if title else None)
+
     def _step_button(self, text: str, by: int) -> QPushButton:
         button = QPushButton(text)
         button.setToolTip(
@@ -133,6 +149,8 @@ class MicrographList(QWidget):
 
     def _connect(self) -> None:
         self.search.textChanged.connect(self.model.find)
+        self.header.sortIndicatorChanged.connect(self._note_sorting)
+        self.session.values_changed.connect(self._take_sorting)
         self.table.clicked.connect(self._go)
         self.table.activated.connect(self._go)
         self.remove.triggered.connect(self._remove)

@@ -46,8 +46,17 @@ class PickGallery(Gallery):
         self._review.threshold_changed.connect(self.set_threshold)
         self._review.selected.connect(self._follow)
         session.labels_changed.connect(self._mark)
+        session.project_changed.connect(self._take_order)
+        self._take_order()
+        self._order.currentTextChanged.connect(lambda order: session.note(gallery=order))
         self.set_threshold(self._review.threshold)
         self._cut()
+
+    def _take_order(self) -> None:
+        """Show the picks in the order that they were shown in when the project was open before."""
+        order = self._order.findText(self._session.view.gallery or "")
+        if order >= 0:
+            self._order.setCurrentIndex(order)
 
     def _cut(self) -> None:
         """Cut the pictures in a thread; those of picks that are no more are dropped."""
