@@ -203,7 +203,7 @@ def test_a_picking_that_fails_is_said_once_and_not_tried_for_ever(panel, session
     follow(panel, folder, monkeypatch)
     wait_until(lambda: session.project.picks(session.micrographs[0]) is not None, 60, "picking")
     (saved,) = (session.project.folder / "models").glob("*.safetensors")
-    saved.write_bytes(b"damaged")
+    saved.unlink()
     shutil.copy(samples()[1], folder)
     wait_until(lambda: session.said, 20, "what is wrong")
     wait(1.0)
