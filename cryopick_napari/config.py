@@ -46,9 +46,14 @@ class PickerConfig:
     diameter: float = setting(100.0, "particle diameter (longest side) in the training micrographs", "px")
     spacing: float | None = setting(None, "pixel size of the training micrographs", "Å/px")
     network_diameter: float | None = setting(
-        13.5, "particle diameter after Fourier cropping; none keeps the file's own pixels", "px"
+        13.5,
+        "particle diameter after Fourier cropping, up to 20 on small fields unless given; "
+        "none keeps the file's own pixels",
+        "px",
     )
-    base_features: int = setting(8, "features of the first level", usual="8-64")
+    base_features: int = setting(
+        8, "features of the first level; 16 from clicks, or of faint particles, unless given", usual="8-64"
+    )
     depth: int = setting(
         3,
         "levels above the bottleneck; 0 is the matched filter of the labels, no network",
@@ -153,7 +158,11 @@ class PickerConfig:
 class TrainingConfig:
     """How a model is made."""
 
-    initial_epochs: int = setting(18, "epochs of supervised training", usual="50-200 with full networks")
+    initial_epochs: int = setting(
+        18,
+        "epochs of supervised training; 5 where only clicks teach, unless given",
+        usual="50-200 with full networks",
+    )
     epoch_crops: int = setting(160, "random crops an epoch")
     batch_size: int = setting(8, "crops a step", usual="32-256 on a GPU")
     accumulation_steps: int = setting(1, "batches whose gradients are added before a step")

@@ -13,10 +13,13 @@ from cryopick_napari.coordinates.relion import MICROGRAPH, is_index
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.micrograph import MICROGRAPH_SUFFIXES, find_micrographs, open_header
 from cryopick_napari.micrograph_lists import Listed, read_list
+from cryopick_napari.project import SETTINGS, Project
+from cryopick_napari.words import counted
 
 HEAD = 65_536  # bytes looked at
 SHOWN = 10  # micrographs that are named, before they are only counted
 MODEL = ".safetensors"
+TRAINED = "model.safetensors"  # in the folder of a training
 CS = "cryoSPARC (experimental)"
 CS_CONVENTION = "fractions of the sides, rows counted from the last of the file (turned when read)"
 
@@ -49,6 +52,12 @@ def describe(path: Path) -> Iterator[str]:
 
 
 def _folder(path: Path) -> Iterator[str]:
+    if (path / SETTINGS).is_file():
+        yield from _project(path)
+        return
+    if (path / TRAINED).is_file():
+        yield from _model(path / TRAINED)
+        return
     try:
         yield from _coordinates(path, read_coordinates(path, height=1), _kind_in(path))
     except CryopickError as error:
@@ -57,6 +66,14 @@ def _folder(path: Path) -> Iterator[str]:
         except CryopickError:
             raise error from None
         yield f"{path}: a folder of {len(found)} micrographs"
+
+
+def _project(folder: Path) -> Iterator[str]:
+    project = Project.existing(folder)
+    settings = project.settings()
+    yield f"{folder}: a project of the window, {counted(len(settings.micrographs), 'micrograph')}"
+    labelled = sum(project.has_labels(Path(path)) for path in settings.micrographs)
+    yield f"  {labelled} with labels; model in use: {settings.model or 'none'}"
 
 
 def _kind_in(folder: Path) -> str | None:

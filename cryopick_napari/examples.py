@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from cryopick_napari.config import GENERAL, PRESETS, ParticleSize, PickerConfig
 from cryopick_napari.coordinates import match, read_coordinates
@@ -29,6 +30,7 @@ SLIPS, MOST_CONTAMINATED = 2, 0.05  # labelled particles, and share of them: peo
 NEIGHBOURS = 1.5  # diameters between particles whose distance tells how near they come to each other
 CLOSEST, KEPT = 0.05, 0.8  # part of those pairs that may be mislabelled; part of the others' distance to keep
 DOUBT = 5  # pairs; so many would have to say otherwise
+FEWEST_NEIGHBOURS, IMPOSSIBLE = 10, 0.4  # labels; diameters between most of them and their neighbours
 FEW = 5  # labelled particles; fewer make no model worth having
 
 
@@ -99,10 +101,26 @@ def load_examples(
 
 def few_labels(count: int) -> str:
     """Say so if this many labelled particles are too few for a good model; otherwise nothing."""
-    if count >= FEW:
+    if count >= FEW or not count:
         return ""
     are = "particle is" if count == 1 else "particles are"
     return f"Only {count} {are} labelled: this model will be a rough one. 10 or more are better."
+
+
+def crowded_labels(examples: Sequence[Example], config: PickerConfig) -> str:
+    """Say so if labelled particles lie nearer to each other than any of this diameter can; else nothing."""
+    nearest = [np.zeros(0)]
+    for example in examples:
+        yx = example.labels.positives.yx / config.diameter_at(example.micrograph.spacing)
+        if len(yx) > 1:
+            nearest.append(np.asarray(cKDTree(yx).query(yx, k=2)[0])[:, 1])
+    apart = np.concatenate(nearest)
+    if len(apart) < FEWEST_NEIGHBOURS or np.median(apart) >= IMPOSSIBLE:
+        return ""
+    return (
+        f"half of the labelled particles lie within {float(np.median(apart)):.2f} diameters of another one: "
+        "is the diameter too large, or the pixel size wrong?"
+    )
 
 
 def _some(names: Sequence[str]) -> str:

@@ -58,12 +58,14 @@ def make_folder(folder: Path) -> None:
     Raises
     ------
     CryopickError
-        If that is not possible.
+        If that is not possible, or nothing can be written there.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CryopickError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise CryopickError(f"cannot write into the folder {folder}: you lack the permission")
 
 
 def read_json(path: Path) -> dict[str, Any]:

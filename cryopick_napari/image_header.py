@@ -63,7 +63,7 @@ class ImageHeader:
         if self.frames > 1 and not sum_frames:
             raise CryopickError(
                 f"{path}: holds {self.frames} frames: sum or motion-correct the movie first "
-                "(--sum-frames adds them up)"
+                "(on the command line, --sum-frames adds them up)"
             )
         if self.frames > MAX_FRAMES:
             raise CryopickError(f"{path}: its header says {self.frames} frames, more than any movie has")

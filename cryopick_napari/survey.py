@@ -103,7 +103,7 @@ def agreement(
             has_size = diameter is not None
             if diameter is not None:
                 scores[str(material.path)] = score(ours, theirs, STRICT * diameter)
-    x, y = f"share of these that {name} have", f"share of those of {name} that these have"
+    x, y = f"precision: part of these that are among {name}", f"recall: part of {name} among these"
     if not scores:
         missing = f"No micrograph has both these particles and {name}."
         return Chart(x, y, "dots", (), missing if has_size else "Say how large the particle is, under Label.")

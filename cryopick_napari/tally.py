@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cryopick_napari.words import counted
+
 if TYPE_CHECKING:
     from cryopick_napari.batch import Picked
 
@@ -62,7 +64,7 @@ class Tally:
 
     def summary(self, folder: Path) -> str:
         """Say in a line what was done."""
-        parts = [f"{self.picks} picks on {self.picked} micrographs in {folder}"]
+        parts = [f"{self.picks} picks on {counted(self.picked, 'micrograph')} in {folder}"]
         for number, words in ((self.skipped, "done before"), (self.failed, "could not be picked")):
             if number:
                 parts.append(f"{number} {words}")

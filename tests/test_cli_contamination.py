@@ -54,7 +54,7 @@ def on_film(found: Picks) -> int:
 def test_nothing_is_picked_on_the_film_unless_it_is_asked_for(model, capsys):
     clean = picks(model, "out")
     everything = picks(model, "out", "--no-contamination-mask")
-    assert "1 micrographs" in capsys.readouterr().out.splitlines()[-1]  # it did not pass for done
+    assert "1 micrograph " in capsys.readouterr().out.splitlines()[-1]  # it did not pass for done
     assert on_film(clean) == 0
     assert on_film(everything) >= 10
     kept = {tuple(place) for place in everything.yx.tolist()}

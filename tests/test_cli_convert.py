@@ -158,3 +158,10 @@ def test_a_real_flipped_file_is_found_out(capsys, data):
     assert "convert with --flip-y" in capsys.readouterr().out
     assert run("convert", hand, "--check", micrograph, "--diameter-px", 108, "--flip-y") == 0
     assert "no other way fits better" in capsys.readouterr().out
+
+
+def test_positions_outside_their_micrograph_are_said(capsys):
+    write_mrc(Path("a.mrc"), np.random.default_rng(0).random(SHAPE, np.float32))
+    Path("a.csv").write_text("x,y\n10,20\n-50,20\n100000,5\n")
+    assert run("convert", "a.csv", "out.star", "--micrographs", "a.mrc") == 0
+    assert "note: 2 positions of a.csv lie outside their micrograph" in capsys.readouterr().err

@@ -71,7 +71,7 @@ def test_a_second_run_does_what_is_left(capsys):
     assert capsys.readouterr().out.splitlines()[1] == "0 picks on 0 micrographs in out; 2 done before"
     write_fields(Path(), names="abc")
     assert pick() == 0
-    assert "20 picks on 1 micrographs in out; 2 done before" in capsys.readouterr().out
+    assert "20 picks on 1 micrograph in out; 2 done before" in capsys.readouterr().out
     names = [rows.micrograph for rows in read_coordinates("out/autopick.star")]
     assert names == [f"micrographs/{name}.mrc" for name in "abc"]
 
@@ -244,3 +244,15 @@ def test_ctrl_c_keeps_what_is_done():
     assert 0 < done < 40
     assert said.strip().endswith(f"on {done} micrographs in out")
     assert len(read_coordinates("out/autopick.star")) == done
+
+
+def test_a_pixel_size_that_is_only_assumed_is_said(capsys):
+    assert pick() == 0
+    assert "pixel size" not in capsys.readouterr().err
+    write_fields(Path("bare"), spacing=None)
+    words = ("pick", "bare/micrographs", *MODEL, "--output", "bare/out")
+    assert run(*words) == 0
+    said = capsys.readouterr().err
+    assert "a.mrc does not say its pixel size: it is taken to be that of the training, 2 Å/px" in said
+    assert run(*words, "--spacing", 2.0) == 0
+    assert "pixel size" not in capsys.readouterr().err

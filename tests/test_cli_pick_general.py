@@ -63,3 +63,12 @@ def test_without_a_model_the_size_must_be_said_and_with_one_it_must_not(truth, c
     assert pick("--particle-radius", SCENE.width / 2) == 0
     words = ("pick", "micrographs", "--model", "out/general.safetensors", "--diameter", 180, "--output", "o")
     assert "leave out --diameter" in error_of(capsys, *words)
+
+
+def test_what_is_wrong_with_the_only_micrograph_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("micrographs").mkdir()
+    write_mrc(Path("micrographs/a.mrc"), np.ones((300, 300), np.float32), 1.5)
+    words = ("pick", "micrographs", "--output", "out", "--diameter", 120)
+    assert "a.mrc: " in (said := error_of(capsys, *words))
+    assert "constant" in said

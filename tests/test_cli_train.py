@@ -501,3 +501,20 @@ def test_resuming_with_other_settings_or_files_is_refused(capsys):
     assert "holds a model, not a training" in error(capsys, "--resume")
     Path("out/checkpoint.safetensors").write_bytes(b"rubbish")
     assert "checkpoint.safetensors is damaged" in error(capsys, "--resume")
+
+
+def test_the_model_of_a_training_before_is_kept(capsys):
+    assert train() == 0
+    first = Path("out/model.safetensors").read_bytes()
+    assert train("--seed", 5) == 0
+    assert "the model that was there before is now out/model-before.safetensors" in capsys.readouterr().err
+    assert Path("out/model-before.safetensors").read_bytes() == first
+    assert Path("out/model.safetensors").read_bytes() != first
+
+
+def test_labels_that_lie_nearer_than_any_particles_can_are_said(capsys):
+    words = ("train", "--train-data-dir", ".", "--output-dir", "out", *QUICK)
+    assert run(*words, "--particle-radius", DIAMETER / 2) == 0
+    assert "diameter too large" not in capsys.readouterr().err
+    assert run(*words, "--particle-radius", 4 * DIAMETER) == 0
+    assert "half of the labelled particles lie within 0.2" in capsys.readouterr().err

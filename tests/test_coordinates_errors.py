@@ -133,9 +133,7 @@ def test_two_indexes_are_not_guessed_at(tmp_path: Path) -> None:
 
 
 def test_flipping_needs_a_height(tmp_path: Path) -> None:
-    with pytest.raises(
-        CryopickError, match=r"a\.mrc: flipping y needs the height .* --micrographs or --height"
-    ):
+    with pytest.raises(CryopickError, match=r"a\.mrc: flipping y needs the height .*--micrographs"):
         write_coordinates([CoordinateSet("a.mrc", Picks.of([(1, 2)]))], tmp_path, "csv", flip_y=True)
     (tmp_path / "c.csv").write_text("X-Coordinate,Y-Coordinate,Diameter\n1,2,3\n")
     with pytest.raises(CryopickError, match="c: flipping y needs the height"):

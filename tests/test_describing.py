@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from commands import error_of, run
 
+from cryopick_napari.config import PickerConfig
+from cryopick_napari.labels import Labels
 from cryopick_napari.micrograph import write_mrc
+from cryopick_napari.picker import Picker
+from cryopick_napari.picks import Picks
+from cryopick_napari.project import Project, Settings
 
 GOLDEN = Path(__file__).parent / "golden"
 NUMBERS = np.random.default_rng(0).random((40, 50), np.float32)
@@ -69,3 +74,25 @@ def test_every_file_of_other_programs_is_told_or_refused_by_name(
 def test_nothing_is_said_of_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "no such file" in error_of(capsys, "info", tmp_path / "gone.star")
     assert "no coordinate files" in error_of(capsys, "info", tmp_path)
+
+
+def test_one_that_is_damaged_does_not_hide_the_others(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "empty.star").touch()
+    assert run("info", tmp_path / "empty.star", GOLDEN / "field_picks.txt", tmp_path / "no.star") == 1
+    said = capsys.readouterr()
+    assert "field_picks.txt: Topaz" in said.out
+    assert [line.partition(": ")[0] for line in said.err.splitlines()] == ["cryopick info"] * 2
+    assert "empty.star" in said.err and "no.star" in said.err
+
+
+def test_folders_of_our_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    project = Project.opened(tmp_path / "project")
+    project.save_settings(Settings(("a.mrc", "b.mrc"), model="model 3"))
+    project.save_labels(Path("a.mrc"), Labels(Picks.of([(1, 2)])))
+    text = said(capsys, tmp_path / "project")
+    assert "a project of the window, 2 micrographs" in text
+    assert "1 with labels; model in use: model 3" in text
+    Picker.new(PickerConfig(diameter=55, base_features=2, depth=1)).save(tmp_path / "model.safetensors")
+    assert "a model for dark particles of 55 px" in said(capsys, tmp_path)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cryopick_napari.cli import EXIT_DONE
 from cryopick_napari.cli.options import COORDINATE_FORMATS
 from cryopick_napari.errors import CryopickError
+from cryopick_napari.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,6 +119,11 @@ def _warning(options: argparse.Namespace, turn: Turn, micrographs: Mapping[Path,
     sets = read_sets(options.source, micrographs, options.source_format, options.height)
     found, _ = pair(sets, list(micrographs))
     turned = {path: turn(micrographs[path].of(rows)) for path, rows in found.items()}
+    outside = sum(
+        len(rows.picks) - len(rows.picks.within(rows.shape)) for rows in turned.values() if rows.shape
+    )
+    if outside:
+        return f"{counted(outside, 'position')} of {options.source} lie outside their micrograph"
     picks = {path: rows.picks for path, rows in turned.items()}
     sizes = {path: options.diameter_px or rows.diameter or UNKNOWN_DIAMETER for path, rows in turned.items()}
     return flip_warning(looked_at(picks, sizes, None), f"positions of {options.source}")

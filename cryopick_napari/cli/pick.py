@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Pick micrographs; return the exit code."""
     from cryopick_napari.batch import PickSettings
-    from cryopick_napari.cli.picking import followed, general_model, job_of
+    from cryopick_napari.cli.picking import assumed_spacing, followed, general_model, job_of
     from cryopick_napari.cli.progress import stop_request
     from cryopick_napari.devices import resolve_device
     from cryopick_napari.picker import Picker
@@ -111,6 +112,8 @@ def run(options: argparse.Namespace) -> int:
         # On a cluster the workers compute.
         device = resolve_device("cpu" if options.scheduler else options.device)
         picker = Picker.load(options.model, device)
+        if note := assumed_spacing(options, picker.config):
+            print(f"note: {note}", file=sys.stderr)
         avoids = getattr(options, "contamination_mask", picker.config.contamination_mask)
         tally = followed(job(picker.configured(contamination_mask=avoids)), count, asked)
     print(tally.summary(options.output))

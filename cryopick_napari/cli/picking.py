@@ -16,12 +16,12 @@ from pathlib import Path
 from cryopick_napari.batch import Picked, PickSettings
 from cryopick_napari.cli.options import note_bare, particle_size
 from cryopick_napari.cli.progress import bar_of
-from cryopick_napari.config import ParticleSize
+from cryopick_napari.config import ParticleSize, PickerConfig
 from cryopick_napari.errors import CryopickError
 from cryopick_napari.files import make_folder
 from cryopick_napari.general import PRIMING, general_picker
 from cryopick_napari.journal import Shard
-from cryopick_napari.micrograph import Micrograph, find_micrographs, read_micrograph, spread
+from cryopick_napari.micrograph import Micrograph, find_micrographs, read_micrograph, read_size, spread
 from cryopick_napari.micrograph_lists import listed_of, root_of, spacing_of
 from cryopick_napari.picker import Picker
 from cryopick_napari.runs import Runner, pick_arriving, pick_files
@@ -66,7 +66,9 @@ def general_model(options: argparse.Namespace) -> Path:
     paths = find_micrographs(options.paths)
     spacing = spacing_of(options.spacing, listed_of(options.paths))
     readable = _readable(spread(paths, PRIMING), spacing, options.sum_frames)
-    first = list(islice(readable, 1))
+    first = list(islice(readable, 1)) or list(islice(_readable(paths, spacing, options.sum_frames), 1))
+    if not first:
+        read_micrograph(paths[0], spacing, options.sum_frames)  # says what is wrong with it
     spacing = first[0].spacing if first else spacing
     size = _size(options, first)
     diameter = size.in_pixels(spacing)
@@ -76,6 +78,21 @@ def general_model(options: argparse.Namespace) -> Path:
         picker.save(file)
     print(f"without --model: by the general model, for this particle in {file}", file=sys.stderr)
     return file
+
+
+def assumed_spacing(options: argparse.Namespace, config: PickerConfig) -> str:
+    """Say so if micrographs are taken to have the pixel size of the training; otherwise nothing."""
+    listed = listed_of(options.paths)
+    if options.watch is not None or config.spacing is None or spacing_of(options.spacing, listed):
+        return ""
+    with suppress(CryopickError):
+        path = find_micrographs(options.paths)[0]
+        if read_size(path, None, sum_frames=True)[1] is None:
+            return (
+                f"{path} does not say its pixel size: it is taken to be that of the training, "
+                f"{config.spacing:g} Å/px; --spacing says another"
+            )
+    return ""
 
 
 def _size(options: argparse.Namespace, first: Sequence[Micrograph]) -> ParticleSize:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cryopick_napari.training import Job, Progress
 
 MODEL, CHECKPOINT, HISTORY, PLOT = "model.safetensors", "checkpoint.safetensors", "history.csv", "history.png"
+FORMER = "model-before.safetensors"
 Said = TypeVar("Said")
 Answer = TypeVar("Answer")
 
@@ -80,6 +81,9 @@ def run_training(job: Job, folder: Path | None, before: Sequence[Row] = ()) -> t
     if folder is None:
         return picker, asked.is_set()
     write_plot(folder / PLOT, history)
+    if not before and (folder / MODEL).is_file():  # of another training
+        (folder / MODEL).replace(folder / FORMER)
+        print(f"note: the model that was there before is now {folder / FORMER}", file=sys.stderr)
     picker.save(folder / MODEL)
     if not asked.is_set():
         (folder / CHECKPOINT).unlink(missing_ok=True)
@@ -113,7 +117,9 @@ def show(bar: tqdm[Never], progress: Progress) -> None:
     figures = ""
     if progress.validation is not None:
         found = progress.validation
-        figures = f"loss {progress.loss:.3f}, held-out loss {found.loss:.3f}, recall {found.recall:.2f}"
+        figures = f"loss {progress.loss:.3f}"
+        if not math.isnan(found.loss):
+            figures += f", held-out loss {found.loss:.3f}, recall {found.recall:.2f}"
         figures += "" if math.isnan(found.f1) else f", F1 {found.f1:.2f}"
     if bar.disable:
         if figures:
@@ -137,4 +143,7 @@ def report(picker: Picker, path: Path) -> None:
         figures = f"F1 {found['f1']:.3f}, precision {found['precision']:.3f}, {figures}"
     answer = picker.training.get("answer")
     by = f", by {answer}" if answer else ""
-    print(f"{path}: on held-out labels {figures}; threshold {picker.config.threshold:.3f}{by}")
+    measured = f"on held-out labels {figures}"
+    if math.isnan(found["loss"]) and answer is None:
+        measured = "too few labels to hold any out and say how good it is"
+    print(f"{path}: {measured}; threshold {picker.config.threshold:.3f}{by}")

@@ -251,7 +251,7 @@ def _announce(
 ) -> None:
     """Say what is about to be learned from what."""
     from cryopick_napari.devices import resolve_device
-    from cryopick_napari.examples import few_labels
+    from cryopick_napari.examples import crowded_labels, few_labels
     from cryopick_napari.network import parameter_count
 
     settings = picker.config
@@ -261,8 +261,9 @@ def _announce(
     size = f"{settings.diameter:.0f} px"
     if settings.diameter_angstrom is not None:
         size += f" = {settings.diameter_angstrom:.0f} Å at {settings.spacing:g} Å/px"
-    if note := few_labels(labels):
-        print(f"note: {note}", file=sys.stderr)
+    for note in (few_labels(labels), crowded_labels(examples, settings)):
+        if note:
+            print(f"note: {note}", file=sys.stderr)
     if not (settings.contamination_mask or own_mask):
         print(
             "note: contamination is not left out: labelled particles lie on what looks like it "

@@ -57,7 +57,7 @@ class CoordinateSet:
         if rows is None:
             raise CryopickError(
                 f"{self.micrograph or 'these coordinates'}: flipping y needs the height of the micrograph; "
-                "give --micrographs or --height"
+                "give --micrographs (to cryopick convert, --height does as well)"
             )
         yx = self.picks.yx.copy()
         yx[:, 0] = np.float32(rows - 1) - yx[:, 0]

@@ -166,7 +166,9 @@ def _named(
     matched, unmatched = pair(sets, list(micrographs))
     if not matched:
         some = ", ".join(unmatched[:3]) + (" ..." if len(unmatched) > 3 else "")
-        raise CryopickError(f"{len(unmatched)} names ({some}) mean no single one of the micrographs given")
+        raise CryopickError(
+            f"{len(unmatched)} names ({some}) mean no single one of the micrographs given: compare the names"
+        )
     return [_called(micrographs[path], rows) for path, rows in matched.items()], unmatched
 
 
