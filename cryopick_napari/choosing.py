@@ -15,7 +15,7 @@ from torch import Tensor
 
 from cryopick_napari.config import PickerConfig, TrainingConfig
 from cryopick_napari.errors import CryopickError
-from cryopick_napari.fields import Field, at_scale
+from cryopick_napari.fields import Field, at_scale, hold_out_all
 from cryopick_napari.first_look import look_of
 from cryopick_napari.picker import Picker, make_network
 from cryopick_napari.picks import falling_scores
@@ -24,7 +24,8 @@ from cryopick_napari.validation import TOLERANCE, Validation, answers_of, ranks,
 
 FEWEST = 3  # held-out clicks; fewer are chance
 # Part of its real rank that a network gives held-out clicks on the fields it learned from: other unlabelled
-# particles were taught as background there, the surroundings of these were not.
+# particles were taught as background there, the surroundings of these were not. An experienced one gives as
+# much of their rank to the very clicks that taught it.
 OPTIMISM = 0.75
 FINER = 1.2  # times as fine as the network sees is worth looking at once more
 EVEN = 0.58  # standard deviation of evenly spread ranks, in their mean
@@ -67,10 +68,13 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
         gain = record["network"]["f1"] - record["first_look"]["f1"]
         winner = int(gain > TOLERANCE) - int(gain < -TOLERANCE)
     else:
-        ours = answers_of(trained, fields, averaging=False)
-        rank = ranks(ours, trained.config.min_distance)
-        rank = rank if trained.is_experienced else rank / OPTIMISM
-        winner = int(clearly_lower(rank, look_ranks)) - int(clearly_lower(look_ranks, rank))
+        held, known = (_ranks(trained, some) for some in (fields, [hold_out_all(field) for field in fields]))
+        # One that is taught what it believes of the other ground learns few clicks by heart no more than
+        # others its fields: it can be asked about them too, where too few are held out to say anything.
+        ours = known if trained.is_experienced else held
+        better = clearly_lower(ours / OPTIMISM, look_ranks)
+        worse = clearly_lower(look_ranks, held if trained.is_experienced else held / OPTIMISM)
+        winner = int(better) or -int(worse)
         # Of particles too faint for a network alone, no few clicks can say that it does without: one that has
         # seen much else can be trusted to.
         is_faint = trained.config.filter_channel and not trained.is_experienced
@@ -149,6 +153,11 @@ def _first_look(
 def _tells_all(fields: Sequence[Field]) -> bool:
     """Whether fully labelled ground is held out: precision can be read off then."""
     return any(field.is_complete and field.tested.any() for field in fields)
+
+
+def _ranks(picker: Picker, fields: Sequence[Field]) -> Ranks:
+    """Count the picks that score more than each held-out particle, as the network alone sees them."""
+    return ranks(answers_of(picker, fields, averaging=False), picker.config.min_distance)
 
 
 def pick_count(picker: Picker, fields: Sequence[Field]) -> int:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from drawing import blob_detector, drawn_micrograph, gaussians, near, noise
 
+from cryopick_napari import choosing
 from cryopick_napari.choosing import (
     as_many,
     at_one_scale,
@@ -180,12 +181,21 @@ LARGE = replace(CONFIG, diameter=18.0, contamination_mask=False)
 FAR = GRID[::3] * 2 + 3
 
 
-def large_field(shape: tuple[int, int], seed: int = 0, held: int = 2) -> tuple[Field, Micrograph]:
-    image = -4 * gaussians(shape, FAR, 4.4) + 0.5 * noise(shape, seed)
+def large_field(shape: tuple[int, int], held: int = 2, clicks: int = 12) -> tuple[Field, Micrograph]:
+    image = -4 * gaussians(shape, FAR, 4.4) + 0.5 * noise(shape, 0)
     micrograph = Micrograph(image)
-    known = prepare(Example(micrograph, Labels(Picks.of(FAR[:12]))), LARGE)
+    known = prepare(Example(micrograph, Labels(Picks.of(FAR[:clicks]))), LARGE)
     small = known.scaled.image.shape
     return replace(known, held=gaussians(small, known.positives[:held], 4) > 0.1), micrograph
+
+
+def joined(network: Picker, known: Field) -> Picker:
+    """Both together, as where neither is clearly better."""
+    closer, scale = choosing._closer(network, [known])
+    first, _ = choosing._first_look(closer, replace(network.config, network_diameter=scale), TRAINING)
+    both = calibrated(blended(network, [known], first, closer), closer, TRAINING)
+    record = {**both.training, "network": network.training["validation"], "answer": "network and first look"}
+    return replace(both, training=record)
 
 
 def surest(picker: Picker, micrograph: Micrograph) -> np.ndarray:
@@ -197,8 +207,7 @@ def surest(picker: Picker, micrograph: Micrograph) -> np.ndarray:
 def test_an_experienced_network_is_joined_by_a_look_that_sees_more_finely(shape, tmp_path):
     known, micrograph = large_field(shape)
     network = replace(calibrated(blob_detector(LARGE), [known], TRAINING), is_experienced=True)
-    chosen = settled(network, [known], TRAINING)
-    assert chosen.training["answer"] == "network and first look"
+    chosen = joined(network, known)
     assert chosen.config.network_diameter == 9
     assert chosen.config.look_diameter == pytest.approx(18, rel=0.05)
     assert chosen.is_experienced
@@ -215,7 +224,7 @@ def test_an_experienced_network_is_joined_by_a_look_that_sees_more_finely(shape,
 def test_the_network_in_it_answers_as_it_does_alone():
     known, micrograph = large_field((512, 500))
     network = replace(calibrated(blob_detector(LARGE), [known], TRAINING), is_experienced=True)
-    both = settled(network, [known], TRAINING)
+    both = joined(network, known)
     with torch.inference_mode():
         both.network.weights.copy_(torch.tensor([1.0, 0.0, 0.0]))
     assert near(surest(both, micrograph), FAR) < 1.0
@@ -238,7 +247,7 @@ def test_a_network_that_is_worse_gives_way_to_a_look_that_sees_more_finely():
 def test_for_more_training_a_picker_sees_as_its_network_does():
     known, micrograph = large_field((512, 500))
     network = replace(calibrated(blob_detector(LARGE), [known], TRAINING), is_experienced=True)
-    chosen = settled(network, [known], TRAINING)
+    chosen = joined(network, known)
     one = at_one_scale(chosen, [known], LARGE, TRAINING)
     assert one.config.blend
     assert one.config.seen_diameter == 9
@@ -256,10 +265,9 @@ def test_a_network_without_experience_keeps_the_first_look_at_its_scale():
 @pytest.mark.parametrize("times", [1.0, 1.5, 2.0])
 def test_both_find_the_same_in_micrographs_of_coarser_pixels(times):
     known, _ = large_field((512, 500))
-    known = replace(known, held=known.held)
     spaced = replace(LARGE, spacing=1.0)
     network = replace(calibrated(blob_detector(spaced), [known], TRAINING), is_experienced=True)
-    both = settled(network, [known], TRAINING)
+    both = joined(network, known)
     assert both.config.look_diameter
     shape = round(512 / times), round(500 / times)
     image = -4 * gaussians(shape, FAR / times, 4.4 / times) + 0.5 * noise(shape, 7)
@@ -277,7 +285,7 @@ def test_the_teacher_of_a_round_picks_as_both_do():
     """At one scale or at two, the sum is cut where the network and the first look are."""
     known, _ = large_field((512, 500))
     network = replace(calibrated(blob_detector(LARGE), [known], TRAINING), is_experienced=True)
-    chosen = settled(network, [known], TRAINING)
+    chosen = joined(network, known)
     one = at_one_scale(chosen, [known], LARGE, TRAINING)
     look = look_of([replace(known, held=np.zeros_like(known.held))], LARGE).picker
     first = calibrated(look, [known], TRAINING, guess=look.config.threshold)
@@ -288,3 +296,29 @@ def test_the_teacher_of_a_round_picks_as_both_do():
     at = torch.logit(torch.tensor(network.config.threshold), eps=1e-6)
     expected = 0.5 * (parts[0] - at) + 0.5 * parts[0].std() / parts[1].std() * parts[1]
     torch.testing.assert_close(total, expected, atol=0.05, rtol=0.05)
+
+
+def test_of_too_few_clicks_to_hold_out_an_experienced_network_is_asked_about_all():
+    """Particles of two dots side by side, which no round average can be like."""
+    places = np.float32([(row, column) for row in range(24, 240, 24) for column in range(24, 236, 24)])
+    aside = np.float32([5, 0])
+    dots = np.concatenate([places - aside, places + aside])
+    rng = np.random.default_rng(0)
+    decoys = places[rng.permutation(len(places))[:40]] + 12
+    image = -4 * gaussians(SHAPE, dots, 1.6) - 6 * gaussians(SHAPE, decoys, 3.2) + 0.3 * noise(SHAPE, 0)
+    known = prepare(Example(Micrograph(image), Labels(Picks.of(places[:12]))), CONFIG)
+    known = replace(known, held=gaussians(SHAPE, places[:2], 3) > 0.1)
+    network = blob_detector(CONFIG)
+    sees = network.network.forward
+
+    def forward(picture: torch.Tensor) -> torch.Tensor:
+        """Answer where two dots lie."""
+        both = torch.minimum(picture.roll(5, 2), picture.roll(-5, 2)).roll(0, 2)
+        return 4 * torch.nn.functional.avg_pool2d(both, 3, 1, 1) - 4 + 0 * sees(picture)
+
+    network.network.forward = forward
+    answers = []
+    for is_experienced in (True, False):
+        one = replace(calibrated(network, [known], TRAINING), is_experienced=is_experienced)
+        answers.append(settled(one, [known], TRAINING).training["answer"])
+    assert answers == ["network", "network and first look"]
