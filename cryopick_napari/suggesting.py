@@ -70,7 +70,8 @@ def suggested_diameter(
         return None
     diameters, sureness = np.array(tried).T
     best = int(np.argmax(sureness))
-    if sureness[best] < (SURE if clicks is None else CONFIRMED):
+    # What is still rising where no more can be tried has no top.
+    if sureness[best] < (SURE if clicks is None else CONFIRMED) or not 0 < best < len(tried) - 1:
         return None
     diameter = float(diameters[best]) * STEP ** _vertex(sureness, best)
     return Suggestion(diameter, float(sureness[best]))

@@ -10,7 +10,7 @@ from cryopick_napari.coordinates import read_coordinates
 from cryopick_napari.micrograph import read_micrograph, write_mrc
 from cryopick_napari.picker import Picker
 from cryopick_napari.scene import Scene
-from cryopick_napari.simulate import simulate
+from cryopick_napari.simulate import SAMPLE_DIAMETER, samples, simulate
 from cryopick_napari.suggesting import suggested_diameter
 
 SCENE = Scene((800, 720), spacing=4.0, diameter=180.0, protein=77, dose=200.0, debris=0.0, coverage=0.2)
@@ -50,12 +50,17 @@ def test_the_size_of_the_particle_is_enough_to_pick(truth, capsys):
 
 
 def test_without_a_model_the_size_must_be_said_and_with_one_it_must_not(truth, capsys):
-    said = error_of(capsys, "pick", "micrographs", "--output", "o")
-    assert "how large is a particle? In micrographs/a.mrc they look about" in said
-    suggestion = suggested_diameter(read_micrograph("micrographs/a.mrc"))
+    known = samples()[3]
+    said = error_of(capsys, "pick", known, "--output", "o")
+    assert f"how large is a particle? In {known} they look about" in said
+    suggestion = suggested_diameter(read_micrograph(known))
     assert suggestion is not None
-    size = suggestion.in_round_numbers(SCENE.spacing)
+    size = suggestion.in_round_numbers(3.0)
     assert size.in_angstrom
+    assert size.diameter == pytest.approx(SAMPLE_DIAMETER, rel=0.15)
+    # Of these the model is the surer the larger it takes them, as far as there is room.
+    assert suggested_diameter(read_micrograph("micrographs/a.mrc")) is None
+    assert "give --diameter (Å)" in error_of(capsys, "pick", "micrographs", "--output", "o")
     assert f"about {size.diameter:g} Å wide: give --diameter {size.diameter:g}" in said
     assert not Path("o").exists()
     write_mrc(Path("noise.mrc"), np.random.default_rng(0).normal(size=(600, 600)), (4.0, 4.0))
