@@ -92,7 +92,7 @@ def test_without_shards_the_same_command_joins_them(capsys):
     assert run(*words, "--shard", "1/3") == run(*words, "--shard", "3/3") == 0
     assert not Path("out/autopick.star").exists()
     assert run(*words) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "20 picks on 1 micrographs in out; 3 done before"
+    assert capsys.readouterr().out.splitlines()[-1] == "20 picks on 1 micrograph in out; 3 done before"
     assert indexed() == [f"micrographs/{name}.mrc" for name in "abcd"]
 
 

@@ -128,7 +128,7 @@ def test_a_session_that_goes_on_picks_what_is_new(project, capsys):
     write_fields(Path(), "g")
     Path("micrographs/g.mrc").rename("session/g.mrc")
     run(*words)
-    assert capsys.readouterr().out.splitlines()[1] == "20 picks on 1 micrographs in out; 5 done before"
+    assert capsys.readouterr().out.splitlines()[1] == "20 picks on 1 micrograph in out; 5 done before"
     assert len(read_coordinates("out/autopick.star")) == 7
 
 
