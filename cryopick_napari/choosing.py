@@ -32,7 +32,9 @@ EVEN = 0.58  # standard deviation of evenly spread ranks, in their mean
 Ranks = NDArray[np.float64]
 
 
-def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) -> Picker:
+def settled(
+    trained: Picker, fields: Sequence[Field], config: TrainingConfig, by_heart: bool = False
+) -> Picker:
     """Choose what picks best.
 
     The network alone if it is clearly better than the first look on held-out labels, the first look
@@ -45,6 +47,8 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
     fields : sequence of Field
         What it learned from, and what was held out.
     config : TrainingConfig
+    by_heart : bool
+        Its labels were repeated so often that it knows them: only those held out say how good it is.
 
     Returns
     -------
@@ -71,8 +75,9 @@ def settled(trained: Picker, fields: Sequence[Field], config: TrainingConfig) ->
         held, known = (_ranks(trained, some) for some in (fields, [hold_out_all(field) for field in fields]))
         # One that is taught what it believes of the other ground learns few clicks by heart no more than
         # others its fields: it can be asked about them too, where too few are held out to say anything.
-        ours = known if trained.is_experienced else held
-        better = clearly_lower(ours / OPTIMISM, look_ranks)
+        asked = known / OPTIMISM if trained.is_experienced and not by_heart else held
+        asked = asked if trained.is_experienced else held / OPTIMISM
+        better = clearly_lower(asked, look_ranks)
         worse = clearly_lower(look_ranks, held if trained.is_experienced else held / OPTIMISM)
         winner = int(better) or -int(worse)
         # Of particles too faint for a network alone, no few clicks can say that it does without: one that has

@@ -212,7 +212,7 @@ def _round(
     # Labels are half of what is learned from: picks must not drown them.
     canvases = labelled * max(1, math.ceil(len(picked) / max(1, len(labelled)))) + picked
     # The first look has no network: a new one learns from its picks.
-    job = fit(network_alone(best) if best.config.depth else start, canvases, fields, settings)
+    job = fit(network_alone(best) if best.config.depth else start, canvases, fields, settings, by_heart=True)
     tried = yield from relay.through(job, lambda progress: _counted_on(now, progress))
     before, after = _loss(best), _loss(tried)
     verdict = "kept" if after <= before else "rejected"

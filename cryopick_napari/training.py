@@ -127,10 +127,11 @@ def fit(
     fields: Sequence[Field],
     config: TrainingConfig,
     resume: Checkpoint | None = None,
+    by_heart: bool = False,
 ) -> Job:
     """Train a network alone on crops of the canvases, and validate on what is held out of the fields.
 
-    See `train`.
+    See `train`, and `settled` for ``by_heart``.
     """
     subject = subject_of(picker.config, fields)
     known = correlation(fields) if config.neighbours else ()
@@ -182,7 +183,7 @@ def fit(
     yield replace(plan, phase="calibrating", validation=None)
     trained = calibrated(replace(picker, network=best.network), fields, config)
     if config.first_look:
-        trained = settled(trained, fields, config)
+        trained = settled(trained, fields, config, by_heart)
     trained = picker_of_first(trained)
     if config.first_look and (said := verdict(trained.training)):
         yield replace(plan, phase="calibrating", validation=None, message=said)
