@@ -72,14 +72,12 @@ def settled(
         gain = record["network"]["f1"] - record["first_look"]["f1"]
         winner = int(gain > TOLERANCE) - int(gain < -TOLERANCE)
     else:
-        held, known = (_ranks(trained, some) for some in (fields, [hold_out_all(field) for field in fields]))
-        # One that is taught what it believes of the other ground learns few clicks by heart no more than
-        # others its fields: it can be asked about them too, where too few are held out to say anything.
-        asked = known / OPTIMISM if trained.is_experienced and not by_heart else held
-        asked = asked if trained.is_experienced else held / OPTIMISM
-        better = clearly_lower(asked, look_ranks)
-        worse = clearly_lower(look_ranks, held if trained.is_experienced else held / OPTIMISM)
-        winner = int(better) or -int(worse)
+        asked = held = _ranks(trained, fields) / (1.0 if trained.is_experienced else OPTIMISM)
+        if trained.is_experienced and not by_heart:
+            # One that is taught what it believes of the other ground learns few clicks by heart no more than
+            # others its fields: it can be asked about them too, where too few are held out to say anything.
+            asked = _ranks(trained, [hold_out_all(field) for field in fields]) / OPTIMISM
+        winner = int(clearly_lower(asked, look_ranks)) or -int(clearly_lower(look_ranks, held))
         # Of particles too faint for a network alone, no few clicks can say that it does without: one that has
         # seen much else can be trusted to.
         is_faint = trained.config.filter_channel and not trained.is_experienced

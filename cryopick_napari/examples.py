@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from cryopick_napari.config import GENERAL, PRESETS, ParticleSize, PickerConfig
 from cryopick_napari.coordinates import match, read_coordinates
@@ -19,7 +18,7 @@ from cryopick_napari.general import from_general
 from cryopick_napari.labels import Example, Labels, look_complete
 from cryopick_napari.masks import masked
 from cryopick_napari.micrograph import Micrograph, read_micrograph, read_size
-from cryopick_napari.neighbours import pairs_within
+from cryopick_napari.neighbours import nearest, pairs_within
 from cryopick_napari.picker import Picker
 from cryopick_napari.picks import Picks
 from cryopick_napari.rescale import network_diameter, seen, to_network_scale
@@ -109,12 +108,12 @@ def few_labels(count: int) -> str:
 
 def crowded_labels(examples: Sequence[Example], config: PickerConfig) -> str:
     """Say so if labelled particles lie nearer to each other than any of this diameter can; else nothing."""
-    nearest = [np.zeros(0)]
-    for example in examples:
-        yx = example.labels.positives.yx / config.diameter_at(example.micrograph.spacing)
-        if len(yx) > 1:
-            nearest.append(np.asarray(cKDTree(yx).query(yx, k=2)[0])[:, 1])
-    apart = np.concatenate(nearest)
+    distances = [
+        nearest(example.labels.positives) / config.diameter_at(example.micrograph.spacing)
+        for example in examples
+        if len(example.labels.positives) > 1
+    ]
+    apart = np.concatenate([np.zeros(0), *distances])
     if len(apart) < FEWEST_NEIGHBOURS or np.median(apart) >= IMPOSSIBLE:
         return ""
     return (

@@ -164,6 +164,20 @@ def logit_of(score: NDArray[np.floating]) -> NDArray[np.float64]:
     return stretched
 
 
+def nearest(picks: Picks) -> NDArray[np.float64]:
+    """Measure the distance of each pick to its nearest neighbour.
+
+    Returns
+    -------
+    (n,) float64
+        In px; infinite for a pick that is alone.
+    """
+    if len(picks) < 2:
+        return np.full(len(picks), np.inf)
+    both, _ = cKDTree(picks.yx).query(picks.yx, k=2)  # itself, and its neighbour
+    return np.asarray(both, np.float64)[:, 1]
+
+
 def pairs_within(reach: float, yx: Positions) -> tuple[NDArray[np.intp], NDArray[np.intp], Positions]:
     """List the pairs of positions (n, 2) no farther than ``reach`` apart, and their distances."""
     first, second = cKDTree(yx).query_pairs(reach, output_type="ndarray").T

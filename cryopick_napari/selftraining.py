@@ -83,14 +83,13 @@ def self_train(
     if not (config.self_training_iterations and picker.config.depth):
         return (yield from train(picker, examples, config, validation, resume))
     relay = _Relay()
-    is_trained = bool(picker.training)
     picker = network_alone(picker)
     device = resolve_device(config.device)
     fields = labelled_fields(examples, validation, picker.config, config, device)
     labelled = {_path(example.micrograph) for example in (*examples, *validation)} - {None}
     others = yield from relay.through(_prepared(unlabelled, labelled, picker.config, device, masks))
     _check(fields, others)
-    if is_trained and resume is None:
+    if picker.training and resume is None:
         moved = replace(picker, network=copy.deepcopy(picker.network).to(device))
         best = picker_of_first(calibrated(moved, fields, config))
     else:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from cryopick_napari.charts import Chart, Series, histogram
 from cryopick_napari.errors import CryopickError
@@ -17,6 +16,7 @@ from cryopick_napari.history import points_of
 from cryopick_napari.material import Choice, Material, chosen
 from cryopick_napari.metrics import STRICT, Score, score
 from cryopick_napari.models import ModelRecord
+from cryopick_napari.neighbours import nearest
 from cryopick_napari.picks import Picks
 from cryopick_napari.words import counted
 
@@ -27,20 +27,6 @@ FIGURES = {
     "validation_loss": "loss on held-out labels",
     "loss": "training loss",
 }
-
-
-def nearest(picks: Picks) -> NDArray[np.float64]:
-    """Measure the distance of each pick to its nearest neighbour.
-
-    Returns
-    -------
-    (n,) float64
-        In px; infinite for a pick that is alone.
-    """
-    if len(picks) < 2:
-        return np.full(len(picks), np.inf)
-    both, _ = cKDTree(picks.yx).query(picks.yx, k=2)  # itself, and its neighbour
-    return np.asarray(both, np.float64)[:, 1]
 
 
 def distances(materials: Iterable[Material], choice: Choice) -> Chart:

@@ -11,13 +11,13 @@ from cryopick_napari.config import ParticleSize
 from cryopick_napari.labels import Labels
 from cryopick_napari.material import Choice, Material
 from cryopick_napari.models import ModelRecord
+from cryopick_napari.neighbours import nearest
 from cryopick_napari.picks import Picks
 from cryopick_napari.survey import (
     agreement,
     distances,
     labelled,
     learning_curves,
-    nearest,
     scatter,
 )
 

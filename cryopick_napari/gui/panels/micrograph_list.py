@@ -116,8 +116,8 @@ class MicrographList(QWidget):
             self.model.sort(column, order)
 
     def _note_sorting(self, column: int, order: Qt.SortOrder) -> None:
-        title = self.model.columns[column].title if column >= 0 else ""
-        self.session.note(sorting=(title, order == ORDERS[True]) if title else None)
+        descends = order == ORDERS[True]
+        self.session.note(sorting=(self.model.columns[column].title, descends) if column >= 0 else None)
 
     def _step_button(self, text: str, by: int) -> QPushButton:
         button = QPushButton(text)
